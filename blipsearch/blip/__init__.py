@@ -1,0 +1,1 @@
+"""The BLIP layer: the only package that imports torch and transformers."""

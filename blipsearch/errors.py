@@ -1,0 +1,203 @@
+"""The one exception tree of blipsearch.
+
+Every error that blipsearch raises on purpose is one of these. A message says what went
+wrong, with which value, and what to do next; facts a program may need are attributes.
+The command line turns an error into an exit code and the HTTP service into a status; both
+look only at this tree.
+
+* BlipSearchError
+  x SettingsError (ValueError)
+  x EngineMissingError (ImportError)
+  x ShapeError (ValueError)
+  x CheckpointError
+    - CheckpointNotFoundError (LookupError)
+    - CheckpointUnavailableError (OSError)
+    - CheckpointMismatchError (ValueError)
+    - DeviceError (RuntimeError)
+  x ImageError
+    - ImageUnreadableError (ValueError)
+    - ImageTooLargeError (ValueError)
+    - ImageNotFoundError (LookupError)
+  x SourceError (ValueError)
+  x LibraryError
+    - LibraryNotFoundError (LookupError)
+    - LibraryRevisionError
+    - LibraryBusyError
+    - CollectionNotFoundError (LookupError)
+    - CollectionExistsError (ValueError)
+    - CollectionCheckpointError (ValueError)
+    - SnapshotError
+  x QueryError (ValueError)
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "BlipSearchError",
+    "CheckpointError",
+    "CheckpointMismatchError",
+    "CheckpointNotFoundError",
+    "CheckpointUnavailableError",
+    "CollectionCheckpointError",
+    "CollectionExistsError",
+    "CollectionNotFoundError",
+    "DeviceError",
+    "EngineMissingError",
+    "ImageError",
+    "ImageNotFoundError",
+    "ImageTooLargeError",
+    "ImageUnreadableError",
+    "LibraryBusyError",
+    "LibraryError",
+    "LibraryNotFoundError",
+    "LibraryRevisionError",
+    "QueryError",
+    "SettingsError",
+    "ShapeError",
+    "SnapshotError",
+    "SourceError",
+]
+
+
+class BlipSearchError(Exception):
+    """Base of all errors blipsearch raises on purpose.
+
+    `code` is the stable name of the kind of error; it is what the HTTP service sends and
+    what the SDK turns back into the same class.
+    """
+
+    code: ClassVar[str] = "error"
+
+
+class SettingsError(BlipSearchError, ValueError):
+    """A setting has a value that cannot be used."""
+
+    code = "invalid_setting"
+
+
+class EngineMissingError(BlipSearchError, ImportError):
+    """The search engine's packages are not installed, or faiss is installed twice."""
+
+    code = "engine_missing"
+
+
+class ShapeError(BlipSearchError, ValueError):
+    """An array has another shape, dtype or norm than the contract says."""
+
+    code = "invalid_shape"
+
+
+class CheckpointError(BlipSearchError):
+    """Base of everything that can be wrong with a checkpoint."""
+
+    code = "checkpoint_error"
+
+
+class CheckpointNotFoundError(CheckpointError, LookupError):
+    """No checkpoint has that name, neither here nor on the Hub."""
+
+    code = "checkpoint_not_found"
+
+
+class CheckpointUnavailableError(CheckpointError, OSError):
+    """The checkpoint exists but cannot be had: offline, gated or half-downloaded."""
+
+    code = "checkpoint_unavailable"
+
+
+class CheckpointMismatchError(CheckpointError, ValueError):
+    """The checkpoint's files do not fit the task they are loaded for."""
+
+    code = "checkpoint_mismatch"
+
+
+class DeviceError(CheckpointError, RuntimeError):
+    """The chosen device or dtype is not to be had on this machine."""
+
+    code = "device_unavailable"
+
+
+class ImageError(BlipSearchError):
+    """Base of everything that can be wrong with one image."""
+
+    code = "image_error"
+
+
+class ImageUnreadableError(ImageError, ValueError):
+    """The file is not an image, is damaged, or cannot be read."""
+
+    code = "image_unreadable"
+
+
+class ImageTooLargeError(ImageError, ValueError):
+    """The image has more pixels than the limit allows."""
+
+    code = "image_too_large"
+
+
+class ImageNotFoundError(ImageError, LookupError):
+    """The collection holds no image with that id."""
+
+    code = "image_not_found"
+
+
+class SourceError(BlipSearchError, ValueError):
+    """A source given to the indexer cannot be used."""
+
+    code = "invalid_source"
+
+
+class LibraryError(BlipSearchError):
+    """Base of everything that can be wrong with a library on disk."""
+
+    code = "library_error"
+
+
+class LibraryNotFoundError(LibraryError, LookupError):
+    """There is no library in that directory."""
+
+    code = "library_not_found"
+
+
+class LibraryRevisionError(LibraryError):
+    """The library's schema is older or newer than this program's."""
+
+    code = "library_revision"
+
+
+class LibraryBusyError(LibraryError):
+    """Another process is writing to the collection."""
+
+    code = "library_busy"
+
+
+class CollectionNotFoundError(LibraryError, LookupError):
+    """The library has no collection of that name."""
+
+    code = "collection_not_found"
+
+
+class CollectionExistsError(LibraryError, ValueError):
+    """The library already has a collection of that name."""
+
+    code = "collection_exists"
+
+
+class CollectionCheckpointError(LibraryError, ValueError):
+    """The collection was embedded with another checkpoint than the one at hand."""
+
+    code = "collection_checkpoint"
+
+
+class SnapshotError(LibraryError):
+    """A vector snapshot is missing, torn or of another version; it can be rebuilt."""
+
+    code = "snapshot_invalid"
+
+
+class QueryError(BlipSearchError, ValueError):
+    """A query cannot be understood or is out of its limits."""
+
+    code = "invalid_query"

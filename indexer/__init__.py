@@ -1,0 +1,1 @@
+"""The indexer: builds and maintains collections."""
