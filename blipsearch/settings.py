@@ -1,0 +1,59 @@
+"""Settings: one frozen value, built once by an edge (command line, service) and handed down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from blipsearch.errors import SettingsError
+
+__all__ = ["DeviceName", "DtypeName", "Settings", "make_settings"]
+
+DeviceName = str
+"""`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best device that answers."""
+
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside, with its default.
+
+    Each field is read from `BLIPSEARCH_<FIELD>` unless the edge passes it explicitly, and only
+    when a `Settings` is made. The three checkpoints are a Hub name, a directory or `builtin`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BLIPSEARCH_", frozen=True, extra="ignore")
+
+    library: Path = Field(default_factory=lambda: Path.home() / ".local/share/blipsearch")
+    collection: str = "default"
+    checkpoint: str = "Salesforce/blip-itm-base-coco"
+    caption_checkpoint: str = "Salesforce/blip-image-captioning-base"
+    answer_checkpoint: str = "Salesforce/blip-vqa-base"
+    device: DeviceName = "auto"
+    dtype: DtypeName = "auto"
+    batch_size: int = Field(default=8, ge=1, le=4096)
+    decode_threads: int = Field(default=0, ge=0, le=256)
+    """Threads that decode ahead of the network; 0 takes one per core."""
+    max_megapixels: float = Field(default=200.0, gt=0)
+    candidates: int = Field(default=64, ge=1, le=4096)
+    """How many images the rerank looks at."""
+
+
+def make_settings(**given: object) -> Settings:
+    """Build the settings from what an edge was given, the environment and the defaults.
+
+    A value of None counts as not given. Raises SettingsError, naming the field and its value.
+    """
+    explicit = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**explicit)  # type: ignore[arg-type]  # pydantic checks each value
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"setting {field!r} cannot be {first['input']!r}: {first['msg']}; "
+            f"see `blipsearch --help` or unset BLIPSEARCH_{field.upper()}"
+        ) from error
