@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     candidates: int = Field(default=64, ge=1, le=4096)
     """How many images the rerank looks at."""
 
+    @property
+    def max_pixels(self) -> int:
+        """The limit on an image's size in pixels."""
+        return int(self.max_megapixels * 1_000_000)
+
 
 def make_settings(**given: object) -> Settings:
     """Build the settings from what an edge was given, the environment and the defaults.

@@ -1,0 +1,104 @@
+"""What one server process holds: the open library, and a searcher per collection."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from blipsearch.blip import BlipRetriever
+from blipsearch.collection import Collection
+from blipsearch.library import open_library
+from blipsearch.records import CollectionInfo
+from blipsearch.schemas import SearchResponse
+from blipsearch.search import Searcher
+from blipsearch.settings import Settings
+
+__all__ = ["SearchService"]
+
+
+class SearchService:
+    """Owns the library and the checkpoints in memory; used from the server's worker threads.
+
+    A collection's checkpoint is loaded at its first search and shared by all collections that have
+    the same fingerprint. The network runs one request at a time: two at once would only share the
+    same cores.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._resources = ExitStack()
+        self._library = self._resources.enter_context(open_library(settings.library))
+        self._collections: dict[str, Collection] = {}
+        self._retrievers: dict[str, BlipRetriever] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the library and its collections; may be called again."""
+        self._resources.close()
+
+    def collections(self) -> list[CollectionInfo]:
+        """Return every collection of the library as it is now."""
+        return self._library.collections()
+
+    def collection(self, name: str) -> Collection:
+        """Return the open collection, caught up with what other processes wrote.
+
+        Raises CollectionNotFoundError.
+        """
+        with self._lock:
+            return self._open(name)
+
+    def search(
+        self, name: str, query: str, limit: int, candidates: int, min_match: float | None
+    ) -> SearchResponse:
+        """Search the collection and rerank. Raises CollectionNotFoundError, QueryError."""
+        with self._lock:
+            searcher = self._searcher(name)
+            return searcher.search(
+                query, limit=limit, candidates=candidates, min_match=min_match
+            )
+
+    def search_by_cosine(self, name: str, query: str, limit: int) -> SearchResponse:
+        """Search the collection without a rerank. Raises CollectionNotFoundError, QueryError."""
+        with self._lock:
+            return self._searcher(name).search_by_cosine(query, limit=limit)
+
+    def warm(self) -> None:
+        """Load the checkpoint of every collection, so that no request waits for it."""
+        for info in self.collections():
+            with self._lock:
+                self._searcher(info.name)
+
+    def _open(self, name: str) -> Collection:
+        if name not in self._collections:
+            opened = self._library.collection(name)
+            self._collections[name] = self._resources.enter_context(opened)
+        collection = self._collections[name]
+        collection.refresh()
+        return collection
+
+    def _searcher(self, name: str) -> Searcher:
+        collection = self._open(name)
+        identity = collection.info.checkpoint
+        if identity.fingerprint not in self._retrievers:
+            self._retrievers[identity.fingerprint] = BlipRetriever.from_pretrained(
+                identity.name, device=self._settings.device, dtype=self._settings.dtype
+            )
+        return Searcher(
+            collection,
+            self._retrievers[identity.fingerprint],
+            max_pixels=self._settings.max_pixels,
+        )

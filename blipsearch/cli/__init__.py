@@ -1,0 +1,83 @@
+"""The command line's roof: finds each command by name and loads it only when it is called.
+
+Nobody imports this package but `blipsearch.__main__`. Command modules import torch and the
+library inside their functions, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import Annotated
+
+import click
+import typer
+from typer.core import TyperGroup
+
+import blipsearch
+from blipsearch.edge import exit_on_error
+
+__all__ = ["app", "run"]
+
+COMMANDS = {
+    "index": "indexer.cli",
+    "search": "blipsearch.cli.search",
+    "caption": "blipsearch.cli.describe",
+    "ask": "blipsearch.cli.describe",
+    "serve": "api.cli",
+    "demo": "blipsearch.cli.demo",
+    "status": "blipsearch.cli.library",
+    "upgrade": "blipsearch.cli.library",
+}
+"""Command name to the module whose `app` has a command of that name."""
+
+
+class LazyGroup(TyperGroup):
+    """A command group whose commands live in modules loaded by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order a newcomer needs them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command's module; None for a name that is no command."""
+        del ctx
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = typer.main.get_command(import_module(module).app)
+        # A module with one command has no group around it.
+        return command.commands[cmd_name] if isinstance(command, click.Group) else command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `blipsearch demo`, or `blipsearch index FOLDER` and `blipsearch search QUERY`.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Image search that can say how well a picture matches a sentence."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    if version:
+        typer.echo(f"blipsearch {blipsearch.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line and exit; the only place where errors become exit codes."""
+    with exit_on_error():
+        app(prog_name="blipsearch")

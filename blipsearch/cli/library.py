@@ -1,0 +1,61 @@
+"""`blipsearch status` and `blipsearch upgrade`: what is in a library, and its schema."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from blipsearch.options import JsonOption, LibraryOption
+
+app = typer.Typer()
+
+
+@app.command()
+def status(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """Show the collections of a library: images, failures, checkpoint."""
+    from blipsearch.library import open_library
+    from blipsearch.settings import make_settings
+
+    settings = make_settings(library=library)
+    with open_library(settings.library) as opened:
+        collections = opened.collections()
+    if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "images": one.indexed,
+                "failed": one.failed,
+                "missing": one.missing,
+                "checkpoint": one.checkpoint.name,
+                "fingerprint": one.checkpoint.fingerprint,
+                "dim": one.checkpoint.dim,
+                "created_at": one.created_at.isoformat(),
+            }
+            for one in collections
+        ]
+        typer.echo(json.dumps({"library": str(settings.library), "collections": rows}, indent=2))
+        return
+    typer.echo(f"library {settings.library}")
+    if not collections:
+        typer.echo("no collections yet; make one with `blipsearch index FOLDER`")
+    for one in collections:
+        typer.echo(
+            f"  {one.name}: {one.indexed} images, {one.failed} failed, {one.missing} missing; "
+            f"{one.checkpoint.name}, {one.checkpoint.dim} dimensions, "
+            f"fingerprint {one.checkpoint.fingerprint[:12]}"
+        )
+
+
+@app.command()
+def upgrade(*, library: LibraryOption = None) -> None:
+    """Bring a library of an older blipsearch to this version's schema (a backup is kept)."""
+    from blipsearch.library import upgrade_library
+    from blipsearch.settings import make_settings
+
+    settings = make_settings(library=library)
+    before, after = upgrade_library(settings.library)
+    if before == after:
+        typer.echo(f"library {settings.library} is up to date (revision {after})")
+    else:
+        typer.echo(f"library {settings.library} upgraded from revision {before} to {after}")
