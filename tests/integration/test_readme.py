@@ -1,0 +1,159 @@
+"""Everything the README shows is run, and what it prints looks as the README says.
+
+A `console` block is a session: lines after `$ ` are commands, the others their output. Outputs are
+compared by their words: each number stands for any number, and `...` for any lines.
+"""
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support import draw_picture
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a console block and what the README says it prints."""
+
+    command: str
+    shown: tuple[str, ...]
+
+
+def steps(block: str) -> list[Step]:
+    found: list[tuple[str, list[str]]] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append((line.removeprefix("$ "), []))
+        elif line.strip():
+            found[-1][1].append(line)
+    return [Step(command, tuple(shown)) for command, shown in found]
+
+
+CONSOLE = [step for kind, block in BLOCK.findall(README) if kind == "console" for step in steps(block)]
+PYTHON = [block for kind, block in BLOCK.findall(README) if kind == "python"]
+
+
+def in_words(text: str) -> list[str]:
+    """Return the non-empty lines with every number replaced by one sign."""
+    lines = (re.sub(r"-?\d+([.,:]\d+)*%?", "#", line) for line in text.splitlines())
+    return [" ".join(line.split()) for line in lines if line.strip()]
+
+
+def assert_shown(shown: tuple[str, ...], printed: str) -> None:
+    """Assert that the shown lines come in this order in what was printed."""
+    remaining = iter(in_words(printed))
+    for line in in_words("\n".join(shown)):
+        if line != "...":
+            assert any(line == other for other in remaining), f"{line!r} is not in\n{printed}"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a folder `photos`, as a reader of the README has one."""
+    place = tmp_path_factory.mktemp("reader")
+    (place / "photos").mkdir()
+    for colour in ("red", "green", "blue", "yellow"):
+        draw_picture(place / "photos" / f"{colour}.jpg", colour)
+    return place
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def environment(place: Path, golden: Path) -> dict[str, str]:
+    """A reader's environment, with tiny checkpoints in place of the Hub's."""
+    return os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "BLIPSEARCH_LIBRARY": str(place / "library"),
+        "BLIPSEARCH_CHECKPOINT": str(golden / "itm"),
+        "BLIPSEARCH_CAPTION_CHECKPOINT": str(golden / "caption"),
+        "BLIPSEARCH_ANSWER_CHECKPOINT": str(golden / "vqa"),
+    }
+
+
+@pytest.fixture(scope="module")
+def background() -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def test_the_two_commands_come_first_and_ci_runs_the_second() -> None:
+    assert [step.command for step in CONSOLE[:2]] == ["make demo", "make test"]
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+    for step in CONSOLE[:2]:
+        subprocess.run(
+            ["make", "--dry-run", *shlex.split(step.command)[1:]],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+
+
+def test_every_command_of_the_readme_runs_and_prints_what_it_shows(
+    place: Path,
+    port: int,
+    environment: dict[str, str],
+    background: list[subprocess.Popen[str]],
+) -> None:
+    for step in CONSOLE[2:]:
+        command = step.command.replace("8000", str(port))
+        if command.endswith("&"):
+            background.append(start(command.removesuffix("&"), place, environment))
+            continue
+        finished = subprocess.run(
+            ["bash", "-c", command],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, f"{command}\n{finished.stdout}{finished.stderr}"
+        assert_shown(step.shown, finished.stdout + finished.stderr)
+
+
+def start(command: str, place: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a server and return once it says that it serves."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"], cwd=place, env=environment, text=True, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    assert "serving" in process.stderr.readline()
+    return process
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
+def test_every_python_block_of_the_readme_runs(
+    block: str, place: Path, environment: dict[str, str]
+) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout
