@@ -67,9 +67,7 @@ class SearchService:
         """Search the collection and rerank. Raises CollectionNotFoundError, QueryError."""
         with self._lock:
             searcher = self._searcher(name)
-            return searcher.search(
-                query, limit=limit, candidates=candidates, min_match=min_match
-            )
+            return searcher.search(query, limit=limit, candidates=candidates, min_match=min_match)
 
     def search_by_cosine(self, name: str, query: str, limit: int) -> SearchResponse:
         """Search the collection without a rerank. Raises CollectionNotFoundError, QueryError."""

@@ -18,7 +18,7 @@ def main() -> None:
     if missing:
         sys.stderr.write(
             f"error: the search engine is not installed (missing: {', '.join(missing)}); run "
-            "`pip install 'blipsearch[cpu]'`, or `pip install 'blipsearch[gpu]'` with an NVIDIA GPU\n"
+            "`pip install 'blipsearch[cpu]'`, or 'blipsearch[gpu]' with an NVIDIA GPU\n"
         )
         raise SystemExit(1)
     # Only now: the command line itself is part of the engine.

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Answer",
+    "Caption",
     "CheckpointIdentity",
     "CollectionInfo",
     "Embedding",
@@ -25,6 +27,9 @@ __all__ = [
     "ImageFile",
     "ImageStatus",
     "IndexedFile",
+    "KnownFile",
+    "Run",
+    "RunCounts",
     "Source",
 ]
 
@@ -78,7 +83,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What a camera wrote into the file. Latitude and longitude are degrees, south and west negative.
+    """What a camera wrote into the file. Latitude and longitude in degrees, south and west negative.
 
     `orientation` is EXIF's 1 to 8; 1 where the file says nothing.
     """
@@ -156,3 +161,66 @@ class ImageEntry:
     status: ImageStatus
     reason: str
     change: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the catalog remembers of one file, enough to see whether it changed.
+
+    `sha256` is empty for a file that could not be indexed.
+    """
+
+    id: int
+    size: int
+    mtime_ns: int
+    sha256: str
+    status: ImageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A sentence a captioning checkpoint wrote for an image; `match` is its ITM probability."""
+
+    id: int
+    image_id: int
+    text: str
+    checkpoint: str
+    match: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an answering checkpoint said to a question about an image."""
+
+    id: int
+    image_id: int
+    question: str
+    answer: str
+    score: float | None
+    checkpoint: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """How many files an index run met, by what became of them."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    missing: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One index run. `finished_at` and `seconds` are None while it runs or where it was killed."""
+
+    id: int
+    checkpoint: str
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+    counts: RunCounts

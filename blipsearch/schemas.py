@@ -20,11 +20,11 @@ class Wire(BaseModel):
 class Hit(Wire):
     """One image of a search's answer.
 
-    `match` is BLIP's probability, 0 to 1, that the picture matches the sentence (softmax of the ITM
-    logits, [ENC]); None where no rerank ran or the file could not be read for it. `cosine` is the
-    similarity of the two embeddings, -1 to 1. `score` is what the hits are ordered by: the ITM match
-    logit plus the cosine after a rerank (the published ranking), else the cosine. `path` is relative
-    to the root of `source`.
+    `match` is BLIP's probability, 0 to 1, that the picture matches the sentence (softmax of the
+    ITM logits, [ENC]); None where no rerank ran or the file could not be read for it. `cosine` is
+    the similarity of the two embeddings, -1 to 1. `score` is what the hits are ordered by: the ITM
+    match logit plus the cosine after a rerank (the published ranking), else the cosine. `path` is
+    relative to the root of `source`.
     """
 
     id: int

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageError, QueryError
 from blipsearch.images import open_image
-from blipsearch.records import ImageEntry
+from blipsearch.records import Embeddings, ImageEntry
 from blipsearch.schemas import Hit, SearchResponse
 
 __all__ = ["Searcher"]
@@ -41,7 +42,10 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """The published ranking score, `itm_logits[:, 1] + itc_cosine`, both raw (BLIP, train_retrieval.py)."""
+        """The published ranking score: `itm_logits[:, 1] + itc_cosine`, both raw.
+
+        Source: evaluation() in train_retrieval.py of salesforce/BLIP.
+        """
         return self.cosine if self.logit is None else self.logit + self.cosine
 
 
@@ -83,13 +87,17 @@ class Searcher:
         Raises QueryError for an empty query or a limit below 1.
         """
         timings = Timings()
-        candidates = self._retrieve(query, limit, timings)
-        return SearchResponse(
-            hits=tuple(_hit(candidate) for candidate in candidates),
-            count=len(candidates),
-            candidates=len(candidates),
-            timings=timings.milliseconds,
-        )
+        return _unjudged(self._retrieve(query, limit, timings), timings)
+
+    def search_by_image(self, image: Image.Image, *, limit: int = 10) -> SearchResponse:
+        """Rank by the cosine to the embedding of `image` (an RGB picture as `open_image` gives it).
+
+        Raises QueryError for a limit below 1.
+        """
+        timings = Timings()
+        with timings.stage("embed"):
+            embedding = self._retriever.get_image_features([image])
+        return _unjudged(self._nearest(embedding, limit, timings), timings)
 
     def search(
         self,
@@ -100,11 +108,11 @@ class Searcher:
         min_match: float | None = None,
         on_progress: Progress | None = None,
     ) -> SearchResponse:
-        """Retrieve by cosine, then rerank by BLIP's ITM head, so that each hit has a match probability.
+        """Retrieve by cosine, then rerank by BLIP's ITM head: each hit has a match probability.
 
         `candidates` images (at least `limit`) are reranked; those with a match below `min_match`
-        (0 to 1) are left out, so that the answer may rightly be empty. A candidate whose file cannot
-        be read any more keeps its cosine, has no match, and comes after all that have one.
+        (0 to 1) are left out, so that the answer may rightly be empty. A candidate whose file
+        cannot be read any more keeps its cosine, has no match, and comes after all that have one.
 
         Raises QueryError for an empty query or numbers out of range, CheckpointMismatchError when
         the checkpoint has no ITM head.
@@ -130,17 +138,20 @@ class Searcher:
         )
 
     def _retrieve(self, query: str, count: int, timings: Timings) -> list[Candidate]:
-        if count < 1:
-            raise QueryError(f"limit must be at least 1, not {count}")
         if not query.strip():
             raise QueryError("the query is empty: say what the picture shows, as in 'a red boat'")
         with timings.stage("embed"):
             embedding = self._retriever.get_text_features([query])
+        return self._nearest(embedding, count, timings)
+
+    def _nearest(self, embedding: Embeddings, count: int, timings: Timings) -> list[Candidate]:
+        if count < 1:
+            raise QueryError(f"limit must be at least 1, not {count}")
         with timings.stage("retrieve"):
             neighbours = self._collection.search(embedding, count)
             ids = [int(number) for number in neighbours.ids[0] if number >= 0]
             entries = self._collection.images(ids)
-            # An image may be deleted by another process between the two calls; its row is then gone.
+            # Another process may delete an image between the two calls: its row is then gone.
             cosines = dict(zip(ids, neighbours.cosines[0].tolist(), strict=False))
         return [Candidate(entry, cosines[entry.id]) for entry in entries]
 
@@ -198,6 +209,15 @@ class Searcher:
             logger.warning("not reranked: %s: %s", candidate.entry.absolute_path, error)
             return None
         return self._retriever.prepare(opened.image)
+
+
+def _unjudged(candidates: Sequence[Candidate], timings: Timings) -> SearchResponse:
+    return SearchResponse(
+        hits=tuple(_hit(candidate) for candidate in candidates),
+        count=len(candidates),
+        candidates=len(candidates),
+        timings=timings.milliseconds,
+    )
 
 
 def _hit(candidate: Candidate) -> Hit:

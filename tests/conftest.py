@@ -53,8 +53,10 @@ def library(tmp_path_factory: pytest.TempPathFactory, golden: Path, pictures: Pa
     directory = tmp_path_factory.mktemp("library")
     with pytest.raises(SystemExit) as exited:
         run(
-            ["index", str(pictures), "--library", str(directory)]
-            + ["--checkpoint", str(golden / "itm"), "--device", "cpu"]
+            [
+                *("index", str(pictures), "--library", str(directory)),
+                *("--checkpoint", str(golden / "itm"), "--device", "cpu"),
+            ]
         )
     assert exited.value.code == 0
     return directory

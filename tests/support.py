@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageColor
+from PIL import Image, ImageColor, ImageDraw
+
 
 @dataclass(frozen=True)
 class Finished:

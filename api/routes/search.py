@@ -17,9 +17,7 @@ def search(service: Service, name: str, request: SearchRequest) -> SearchRespons
     """Rank the collection's images by how well they match a sentence."""
     if not request.rerank:
         return service.search_by_cosine(name, request.query, request.limit)
-    return service.search(
-        name, request.query, request.limit, request.candidates, request.min_match
-    )
+    return service.search(name, request.query, request.limit, request.candidates, request.min_match)
 
 
 @router.get("")

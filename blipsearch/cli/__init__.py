@@ -7,6 +7,7 @@ library inside their functions, so that `--help` answers at once.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -57,7 +58,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with `blipsearch demo`, or `blipsearch index FOLDER` and `blipsearch search QUERY`.",
+    epilog="Start with `blipsearch demo`, or with `blipsearch index FOLDER` and `search QUERY`.",
 )
 
 
@@ -77,7 +78,10 @@ def root(
         raise typer.Exit
 
 
-def run() -> None:
-    """Run the command line and exit; the only place where errors become exit codes."""
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line (the process's own by default) and exit, as a SystemExit.
+
+    The only place where errors become exit codes.
+    """
     with exit_on_error():
-        app(prog_name="blipsearch")
+        app(arguments, prog_name="blipsearch")

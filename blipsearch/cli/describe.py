@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blipsearch.options import DeviceOption, DtypeOption, JsonOption, MaxMegapixelsOption
 from blipsearch.edge import ExitCode
+from blipsearch.options import DeviceOption, DtypeOption, JsonOption, MaxMegapixelsOption
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -71,12 +71,13 @@ def test_without_the_engine_the_command_names_the_extra_to_install(tmp_path: Pat
     root = Path(package.__file__).parents[1]
     (tmp_path / "blipsearch").symlink_to(root / "blipsearch")
 
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from blipsearch.__main__ import main\n"
+        "main()"
+    )
     finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-         "from blipsearch.__main__ import main; main()"],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
     )
 
     assert finished.returncode == 1

@@ -62,12 +62,8 @@ def test_an_unreadable_image_is_reported_and_the_others_are_captioned(
     assert "not an image" in finished.json["failed"][0]["reason"]
 
 
-def test_a_retrieval_checkpoint_is_refused_for_captions(
-    blipsearch: Command, golden: Path
-) -> None:
-    finished = blipsearch(
-        "caption", golden / "images" / "0.png", "--checkpoint", golden / "itm"
-    )
+def test_a_retrieval_checkpoint_is_refused_for_captions(blipsearch: Command, golden: Path) -> None:
+    finished = blipsearch("caption", golden / "images" / "0.png", "--checkpoint", golden / "itm")
 
     assert finished.code == 1
     assert "model.safetensors" in finished.err

@@ -42,7 +42,9 @@ def steps(block: str) -> list[Step]:
     return [Step(command, tuple(shown)) for command, shown in found]
 
 
-CONSOLE = [step for kind, block in BLOCK.findall(README) if kind == "console" for step in steps(block)]
+CONSOLE = [
+    step for kind, block in BLOCK.findall(README) if kind == "console" for step in steps(block)
+]
 PYTHON = [block for kind, block in BLOCK.findall(README) if kind == "python"]
 
 
@@ -136,7 +138,11 @@ def test_every_command_of_the_readme_runs_and_prints_what_it_shows(
 def start(command: str, place: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     """Start a server and return once it says that it serves."""
     process = subprocess.Popen(
-        ["bash", "-c", f"exec {command}"], cwd=place, env=environment, text=True, stderr=subprocess.PIPE
+        ["bash", "-c", f"exec {command}"],
+        cwd=place,
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
     assert "serving" in process.stderr.readline()

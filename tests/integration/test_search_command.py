@@ -148,9 +148,7 @@ def test_a_file_that_is_gone_comes_after_every_verified_hit(
     assert all(hit["match"] is not None for hit in found["hits"][:-1])
 
 
-def test_an_unknown_collection_names_the_ones_there_are(
-    blipsearch: Command, library: Path
-) -> None:
+def test_an_unknown_collection_names_the_ones_there_are(blipsearch: Command, library: Path) -> None:
     finished = blipsearch("search", QUERY, "--library", library, "--collection", "holiday")
 
     assert finished.code == 1

@@ -103,7 +103,7 @@ def test_an_absent_library_is_an_error_at_start_and_nothing_is_made(tmp_path: Pa
 def test_serve_refuses_to_leave_the_machine_without_keys(
     blipsearch: Command, library: Path
 ) -> None:
-    finished = blipsearch("serve", "--host", "0.0.0.0", "--library", library)  # noqa: S104
+    finished = blipsearch("serve", "--host", "0.0.0.0", "--library", library)
 
     assert finished.code == 1
     assert "0.0.0.0" in finished.err

@@ -1,0 +1,144 @@
+"""Runs the demo's six telling queries and draws what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
+from blipsearch.collection import Collection
+from blipsearch.demo.gallery import DEMO_COLLECTION, gallery_folder
+from blipsearch.images import open_image
+from blipsearch.library import open_library
+from blipsearch.schemas import Hit
+from blipsearch.search import Searcher
+from blipsearch.settings import Settings
+from blipsearch.sheet import contact_sheet, save_sheet
+
+__all__ = ["Asked", "Showcase", "Shown", "show"]
+
+LIMIT = 5
+MIN_MATCH = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query of the demo, what it shows off, and a question put to its best hits."""
+
+    query: str
+    shows: str
+    question: str
+
+
+ASKED = (
+    Asked("a red car left of a house", "a relation", "what color is the house"),
+    Asked("two boats", "a count", "how many boats are there"),
+    Asked("a yellow star above a blue fish", "the colors of two things", "what color is the fish"),
+    Asked("a tree on snow", "a setting", "what is the weather"),
+    Asked("a green elephant next to a pink rocket at night", "nothing matches", ""),
+)
+LIKE_THIS = "more like the best hit of the last query"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHit:
+    """A hit with its picture's file, a caption and an answer (empty where none was asked)."""
+
+    hit: Hit
+    file: Path
+    caption: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One query with its hits, and the contact sheet that was drawn of them."""
+
+    query: str
+    shows: str
+    question: str
+    hits: tuple[ShownHit, ...]
+    candidates: int
+    sheet: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Showcase:
+    """All queries of the demo and the HTML page that shows them."""
+
+    shown: tuple[Shown, ...]
+    page: Path
+
+
+class _Exhibitor:
+    """Searches the demo's collection and describes what it finds."""
+
+    def __init__(self, collection: Collection, settings: Settings, folder: Path) -> None:
+        device, dtype = settings.device, settings.dtype
+        self._collection = collection
+        self._retriever = BlipRetriever.from_pretrained("builtin", device=device, dtype=dtype)
+        self._captioner = BlipCaptioner.from_pretrained("builtin", device=device, dtype=dtype)
+        self._answerer = BlipAnswerer.from_pretrained("builtin", device=device, dtype=dtype)
+        self._searcher = Searcher(collection, self._retriever, max_pixels=settings.max_pixels)
+        self._max_pixels = settings.max_pixels
+        self._folder = folder
+
+    def show_text(self, asked: Asked, number: int) -> Shown:
+        found = self._searcher.search(asked.query, limit=LIMIT, min_match=MIN_MATCH)
+        return self._shown(asked, found.hits, found.candidates, number)
+
+    def show_image(self, picture: Path, number: int) -> Shown:
+        image = open_image(picture, max_pixels=self._max_pixels).image
+        found = self._searcher.search_by_image(image, limit=LIMIT)
+        asked = Asked(picture.name, "an image as the query", "")
+        return self._shown(asked, found.hits, found.candidates, number)
+
+    def _shown(self, asked: Asked, hits: Sequence[Hit], candidates: int, number: int) -> Shown:
+        entries = self._collection.images([hit.id for hit in hits])
+        files = [entry.absolute_path for entry in entries]
+        images = [open_image(file, max_pixels=self._max_pixels).image for file in files]
+        captions = self._captioner.caption(images, prompt="") if images else []
+        answers = [""] * len(images)
+        if images and asked.question:
+            answers = self._answerer.answer(images, [asked.question] * len(images))
+        sheet = self._folder / f"query-{number}.jpg"
+        save_sheet(contact_sheet(asked.query, hits, files), sheet)
+        described = zip(hits, files, captions, answers, strict=True)
+        return Shown(
+            query=asked.query,
+            shows=asked.shows,
+            question=asked.question,
+            hits=tuple(
+                ShownHit(hit, Path(file), caption, answer)
+                for hit, file, caption, answer in described
+            ),
+            candidates=candidates,
+            sheet=sheet,
+        )
+
+
+def show(settings: Settings) -> Showcase:
+    """Run the six queries over the collection `demo`, draw a sheet of each and one page of all.
+
+    The demo must have been built (`ensure_demo`). Files are written beside its pictures.
+    """
+    folder = gallery_folder(settings.library).parent
+    with (
+        open_library(settings.library) as library,
+        library.collection(DEMO_COLLECTION) as collection,
+    ):
+        exhibitor = _Exhibitor(collection, settings, folder)
+        shown = [exhibitor.show_text(asked, number) for number, asked in enumerate(ASKED, start=1)]
+        like = next(one.hits[0].file for one in reversed(shown) if one.hits)
+        # The one that nothing matches comes last.
+        shown.insert(-1, exhibitor.show_image(like, len(shown) + 1))
+    page = folder / "index.html"
+    environment = Environment(
+        loader=PackageLoader("blipsearch.demo"), autoescape=select_autoescape(["html"])
+    )
+    html = environment.get_template("page.html").render(shown=shown, folder=folder)
+    page.write_text(html, encoding="utf-8")
+    return Showcase(tuple(shown), page)
