@@ -1,0 +1,36 @@
+"""Catalog: what is true about a library, in one SQLite file; the only opener of sessions.
+
+A method is one transaction. Errors of the database leave here as LibraryError and its kin.
+What is SQLite's own lives in `catalog/sqlite.py`, what the tables look like in `tables.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blipsearch.catalog.annotations import Annotations
+from blipsearch.catalog.collections import Collections
+from blipsearch.catalog.database import Database
+from blipsearch.catalog.entries import Entries
+from blipsearch.catalog.images import Changes, Images
+from blipsearch.catalog.runs import Runs
+from blipsearch.catalog.sqlite import BUSY_SECONDS
+
+__all__ = ["Catalog", "Changes"]
+
+
+class Catalog:
+    """One open catalog, in parts by what they are about; safe to share between threads."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._database = Database(path, busy_seconds=busy_seconds)
+        self.path = path
+        self.collections = Collections(self._database)
+        self.images = Images(self._database)
+        self.entries = Entries(self._database)
+        self.annotations = Annotations(self._database)
+        self.runs = Runs(self._database)
+
+    def close(self) -> None:
+        """Close all connections; a second call does nothing."""
+        self._database.close()

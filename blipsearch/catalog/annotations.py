@@ -1,0 +1,155 @@
+"""What people and checkpoints say about images: metadata, tags, captions, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from blipsearch.catalog.collections import next_changes
+from blipsearch.catalog.database import Database
+from blipsearch.catalog.images import chunks
+from blipsearch.errors import ImageNotFoundError
+from blipsearch.records import Answer, Caption
+from blipsearch.tables import AnswerRow, CaptionRow, ImageRow, ImageTagRow
+
+__all__ = ["Annotations"]
+
+
+class Annotations:
+    """The rows of `captions`, `answers` and `image_tags`, and the images' metadata.
+
+    Methods that write raise ImageNotFoundError where the collection does not hold the image.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def set_metadata(
+        self, collection_id: int, image_id: int, metadata: Mapping[str, object]
+    ) -> None:
+        """Replace an image's metadata; values are what JSON can hold."""
+        with self._database.writing() as session:
+            _check_image(session, collection_id, image_id)
+            (change,) = next_changes(session, collection_id, 1)
+            session.execute(
+                update(ImageRow)
+                .where(ImageRow.id == image_id)
+                .values(user_metadata=dict(metadata), change=change)
+            )
+
+    def set_tags(self, collection_id: int, image_id: int, tags: Iterable[str]) -> None:
+        """Replace an image's tags."""
+        with self._database.writing() as session:
+            _check_image(session, collection_id, image_id)
+            (change,) = next_changes(session, collection_id, 1)
+            session.execute(delete(ImageTagRow).where(ImageTagRow.image_id == image_id))
+            session.add_all(ImageTagRow(image_id=image_id, tag=tag) for tag in sorted(set(tags)))
+            session.execute(update(ImageRow).where(ImageRow.id == image_id).values(change=change))
+
+    def add_caption(
+        self,
+        collection_id: int,
+        image_id: int,
+        text: str,
+        checkpoint: str,
+        match: float | None = None,
+    ) -> Caption:
+        """Add a caption to an image; it can be found by its words from now on."""
+        with self._database.writing() as session:
+            _check_image(session, collection_id, image_id)
+            row = CaptionRow(
+                image_id=image_id,
+                text=text,
+                checkpoint=checkpoint,
+                match=match,
+                created_at=datetime.now(UTC),
+            )
+            session.add(row)
+            session.flush()
+            return _caption(row)
+
+    def captions(self, collection_id: int, ids: Iterable[int]) -> dict[int, list[Caption]]:
+        """The captions of those of these images that have any, oldest first."""
+        found: dict[int, list[Caption]] = {}
+        with self._database.reading() as session:
+            for chunk in chunks(ids):
+                statement = (
+                    select(CaptionRow)
+                    .join(ImageRow, ImageRow.id == CaptionRow.image_id)
+                    .where(ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk))
+                )
+                for row in session.scalars(statement.order_by(CaptionRow.id)):
+                    found.setdefault(row.image_id, []).append(_caption(row))
+        return found
+
+    def add_answer(
+        self,
+        collection_id: int,
+        image_id: int,
+        question: str,
+        answer: str,
+        score: float | None,
+        checkpoint: str,
+    ) -> Answer:
+        """Add what a checkpoint answered to a question about an image."""
+        with self._database.writing() as session:
+            _check_image(session, collection_id, image_id)
+            row = AnswerRow(
+                image_id=image_id,
+                question=question,
+                answer=answer,
+                score=score,
+                checkpoint=checkpoint,
+                created_at=datetime.now(UTC),
+            )
+            session.add(row)
+            session.flush()
+            return _answer(row)
+
+    def answers(self, collection_id: int, ids: Iterable[int]) -> dict[int, list[Answer]]:
+        """The answers about those of these images that have any, oldest first."""
+        found: dict[int, list[Answer]] = {}
+        with self._database.reading() as session:
+            for chunk in chunks(ids):
+                statement = (
+                    select(AnswerRow)
+                    .join(ImageRow, ImageRow.id == AnswerRow.image_id)
+                    .where(ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk))
+                )
+                for row in session.scalars(statement.order_by(AnswerRow.id)):
+                    found.setdefault(row.image_id, []).append(_answer(row))
+        return found
+
+
+def _check_image(session: Session, collection_id: int, image_id: int) -> None:
+    statement = select(ImageRow.id).where(
+        ImageRow.id == image_id, ImageRow.collection_id == collection_id
+    )
+    if session.scalar(statement) is None:
+        raise ImageNotFoundError(f"no image {image_id} in this collection")
+
+
+def _caption(row: CaptionRow) -> Caption:
+    return Caption(
+        id=row.id,
+        image_id=row.image_id,
+        text=row.text,
+        checkpoint=row.checkpoint,
+        match=row.match,
+        created_at=row.created_at,
+    )
+
+
+def _answer(row: AnswerRow) -> Answer:
+    return Answer(
+        id=row.id,
+        image_id=row.image_id,
+        question=row.question,
+        answer=row.answer,
+        score=row.score,
+        checkpoint=row.checkpoint,
+        created_at=row.created_at,
+    )

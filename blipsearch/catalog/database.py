@@ -1,0 +1,54 @@
+"""Database: the one place where sessions on a catalog are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from blipsearch.catalog.sqlite import BUSY_SECONDS, make_engine, translated, write_engine
+from blipsearch.errors import LibraryError
+
+__all__ = ["Database"]
+
+
+class Database:
+    """Sessions on one catalog file, for any number of threads."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self._engine = make_engine(path, busy_seconds=busy_seconds)
+        self._write_engine = write_engine(self._engine)
+        self._closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session that sees one state of the catalog from its first query to its end."""
+        with self._translating(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a session that holds the write lock and commits at the end, or not at all."""
+        with self._translating(), Session(self._write_engine) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections; a second call does nothing."""
+        self._closed = True
+        self._engine.dispose()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        if self._closed:
+            raise LibraryError(f"the library of {self.path} is closed; open it again")
+        try:
+            yield
+        except DBAPIError as error:
+            ours = translated(error, self.path)
+            if ours is None:
+                raise
+            raise ours from error

@@ -1,0 +1,144 @@
+"""Reading image rows: entries, what is known of files, embeddings."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from blipsearch.catalog.collections import sources_of
+from blipsearch.catalog.database import Database
+from blipsearch.catalog.images import chunks, unpack_embeddings
+from blipsearch.errors import ImageNotFoundError
+from blipsearch.records import Embedding, Exif, ImageEntry, ImageStatus, KnownFile, Source
+from blipsearch.tables import ImageRow, ImageTagRow
+
+__all__ = ["Entries"]
+
+_PAGE = 1000
+
+
+class Entries:
+    """The rows of `images` as readers see them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known_files(self, collection_id: int, source_id: int) -> dict[str, KnownFile]:
+        """What is known of each file of a source, by its path."""
+        statement = select(
+            ImageRow.path,
+            ImageRow.id,
+            ImageRow.size,
+            ImageRow.mtime_ns,
+            ImageRow.sha256,
+            ImageRow.status,
+        ).where(ImageRow.collection_id == collection_id, ImageRow.source_id == source_id)
+        with self._database.reading() as session:
+            return {
+                path: KnownFile(image_id, size, mtime_ns, sha256, cast("ImageStatus", status))
+                for path, image_id, size, mtime_ns, sha256, status in session.execute(statement)
+            }
+
+    def get(self, collection_id: int, ids: Sequence[int]) -> list[ImageEntry]:
+        """The entries of these ids in their order; unknown ones are left out."""
+        found = {}
+        with self._database.reading() as session:
+            sources = sources_of(session, collection_id)
+            for chunk in chunks(set(ids)):
+                statement = select(ImageRow).where(
+                    ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk)
+                )
+                for entry in _entries(session, session.scalars(statement).all(), sources):
+                    found[entry.id] = entry
+        return [found[image_id] for image_id in ids if image_id in found]
+
+    def iterate(
+        self,
+        collection_id: int,
+        status: ImageStatus | None = None,
+        source_id: int | None = None,
+    ) -> Iterator[ImageEntry]:
+        """All entries by id, a page a transaction: a slow reader holds nothing up."""
+        last = 0
+        while True:
+            statement = select(ImageRow).where(
+                ImageRow.collection_id == collection_id, ImageRow.id > last
+            )
+            if status is not None:
+                statement = statement.where(ImageRow.status == status)
+            if source_id is not None:
+                statement = statement.where(ImageRow.source_id == source_id)
+            with self._database.reading() as session:
+                rows = session.scalars(statement.order_by(ImageRow.id).limit(_PAGE)).all()
+                page = _entries(session, rows, sources_of(session, collection_id))
+            yield from page
+            if len(page) < _PAGE:
+                return
+            last = page[-1].id
+
+    def embedding(self, collection_id: int, dim: int, image_id: int) -> Embedding:
+        """The embedding of one image, (dim,) float32, unit norm. Raises ImageNotFoundError."""
+        statement = select(ImageRow.embedding, ImageRow.reason).where(
+            ImageRow.collection_id == collection_id, ImageRow.id == image_id
+        )
+        with self._database.reading() as session:
+            row = session.execute(statement).one_or_none()
+        if row is None:
+            raise ImageNotFoundError(f"no image {image_id} in this collection")
+        if row.embedding is None:
+            raise ImageNotFoundError(
+                f"image {image_id} has no embedding, it could not be indexed: {row.reason}"
+            )
+        embedding: Embedding = unpack_embeddings([row.embedding], dim)[0]
+        return embedding
+
+
+def _entries(
+    session: Session, rows: Sequence[ImageRow], sources: dict[int, Source]
+) -> list[ImageEntry]:
+    tags = _tags(session, [row.id for row in rows])
+    return [_entry(row, sources[row.source_id], tuple(tags.get(row.id, ()))) for row in rows]
+
+
+def _tags(session: Session, ids: Iterable[int]) -> dict[int, list[str]]:
+    tags: dict[int, list[str]] = {}
+    for chunk in chunks(ids):
+        statement = select(ImageTagRow.image_id, ImageTagRow.tag).where(
+            ImageTagRow.image_id.in_(chunk)
+        )
+        for image_id, tag in session.execute(statement.order_by(ImageTagRow.tag)):
+            tags.setdefault(image_id, []).append(tag)
+    return tags
+
+
+def _entry(row: ImageRow, source: Source, tags: tuple[str, ...]) -> ImageEntry:
+    return ImageEntry(
+        id=row.id,
+        source=source,
+        path=row.path,
+        absolute_path=os.path.join(source.root, row.path),  # noqa: PTH118  # plain strings by contract
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        sha256=row.sha256,
+        perceptual_hash=row.perceptual_hash,
+        width=row.width,
+        height=row.height,
+        format=row.format,
+        exif=Exif(
+            taken_at=row.taken_at,
+            camera=row.camera,
+            lens=row.lens,
+            latitude=row.latitude,
+            longitude=row.longitude,
+            orientation=row.orientation,
+        ),
+        metadata=row.user_metadata,
+        tags=tags,
+        status=cast("ImageStatus", row.status),
+        reason=row.reason if row.status == "failed" else "",
+        change=row.change,
+    )

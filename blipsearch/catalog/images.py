@@ -1,0 +1,353 @@
+"""Writing and following image rows: every change of a row takes a new change number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from blipsearch.catalog.collections import newest_change, next_changes, sources_of
+from blipsearch.catalog.database import Database
+from blipsearch.errors import SourceError
+from blipsearch.records import Embedding, Embeddings, FailedFile, ImageFile, IndexedFile
+from blipsearch.tables import (
+    AnswerRow,
+    Base,
+    CaptionRow,
+    DeletionRow,
+    ImageRow,
+)
+
+__all__ = ["Changes", "Images", "chunks", "pack_embedding", "unpack_embeddings"]
+
+_IMAGES = Base.metadata.tables[ImageRow.__tablename__]
+_CHUNK = 8192
+"""Rows read, or ids named, in one go: far below SQLite's limit of 32766 bound values."""
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A part of what happened since a change number.
+
+    `ids` (n,) int64 carry `embeddings` (n, dim) float32 from now on; `gone` (m,) int64 are to be
+    left out of searches.
+    """
+
+    ids: npt.NDArray[np.int64]
+    embeddings: Embeddings
+    gone: npt.NDArray[np.int64]
+
+
+class Images:
+    """The rows of `images` as writers see them. A method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(
+        self, collection_id: int, indexed: Sequence[IndexedFile], failed: Sequence[FailedFile]
+    ) -> list[int]:
+        """Write a batch, rows and embeddings together; returns the ids of `indexed` in order.
+
+        A (source, path) that is there is updated and keeps its id. Where its content is another
+        than before, its captions and answers go: they described the old picture. A path named
+        twice ends as the last one says, failures after images. Raises SourceError for a source
+        of another collection.
+        """
+        rows = {_key(item.file): _indexed_values(item) for item in indexed}
+        rows |= {_key(item.file): _failed_values(item) for item in failed}
+        if not rows:
+            return []
+        with self._database.writing() as session:
+            _check_sources(session, collection_id, {source_id for source_id, _ in rows})
+            before = _find(session, list(rows))
+            changes = next_changes(session, collection_id, len(rows))
+            for row, change in zip(rows.values(), changes, strict=True):
+                row.update(collection_id=collection_id, change=change)
+            _insert(session, [row for key, row in rows.items() if key not in before])
+            _update(
+                session, [{"row_id": before[key][0], **rows[key]} for key in rows if key in before]
+            )
+            _forget_annotations(
+                session,
+                [
+                    image_id
+                    for key, (image_id, sha256) in before.items()
+                    if not sha256 or sha256 != rows[key]["sha256"]
+                ],
+            )
+            ids = _ids_by_change(session, collection_id, changes)
+        return [ids[rows[_key(item.file)]["change"]] for item in indexed]
+
+    def touch(self, collection_id: int, files: Sequence[ImageFile]) -> None:
+        """Set size and mtime of files whose content is as before; unknown files are left alone."""
+        if not files:
+            return
+        with self._database.writing() as session:
+            changes = next_changes(session, collection_id, len(files))
+            session.connection().execute(
+                update(_IMAGES).where(
+                    _IMAGES.c.collection_id == collection_id,
+                    _IMAGES.c.source_id == bindparam("its_source"),
+                    _IMAGES.c.path == bindparam("its_path"),
+                ),
+                [
+                    {
+                        "its_source": file.source_id,
+                        "its_path": file.path,
+                        "size": file.size,
+                        "mtime_ns": file.mtime_ns,
+                        "change": change,
+                    }
+                    for file, change in zip(files, changes, strict=True)
+                ],
+            )
+
+    def mark_missing(self, collection_id: int, ids: Iterable[int]) -> None:
+        """Set the status of these images to missing; their embeddings stay."""
+        self._mark(collection_id, ids, lambda _embedded: "missing", was=("indexed", "failed"))
+
+    def mark_present(self, collection_id: int, ids: Iterable[int]) -> None:
+        """Undo `mark_missing`: what has an embedding is indexed again, what has none failed."""
+        self._mark(
+            collection_id,
+            ids,
+            lambda embedded: "indexed" if embedded else "failed",
+            was=("missing",),
+        )
+
+    def remove(self, collection_id: int, ids: Iterable[int]) -> int:
+        """Remove images for good and record each removal; returns how many there were."""
+        with self._database.writing() as session:
+            found = [
+                image_id
+                for chunk in chunks(ids)
+                for image_id in session.scalars(
+                    select(ImageRow.id).where(
+                        ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk)
+                    )
+                )
+            ]
+            if not found:
+                return 0
+            now = datetime.now(UTC)
+            changes = next_changes(session, collection_id, len(found))
+            session.execute(
+                insert(DeletionRow),
+                [
+                    {
+                        "collection_id": collection_id,
+                        "change": change,
+                        "image_id": image_id,
+                        "deleted_at": now,
+                    }
+                    for image_id, change in zip(found, changes, strict=True)
+                ],
+            )
+            for chunk in chunks(found):
+                session.execute(delete(ImageRow).where(ImageRow.id.in_(chunk)))
+            return len(found)
+
+    def newest_change(self, collection_id: int) -> int:
+        """The newest change number given out. Raises CollectionNotFoundError."""
+        with self._database.reading() as session:
+            return newest_change(session, collection_id)
+
+    def follow(
+        self, collection_id: int, dim: int, after: int, apply: Callable[[Changes], None]
+    ) -> int:
+        """Replay what happened after a change number, in parts; returns through which number.
+
+        All parts show one state of the catalog. After 0 only what is indexed is replayed.
+        Raises CollectionNotFoundError where the collection was removed.
+        """
+        with self._database.reading() as session:
+            through = newest_change(session, collection_id)
+            if after:
+                _follow_deletions(session, collection_id, dim, after, apply)
+            statement = select(ImageRow.id, ImageRow.status, ImageRow.embedding).where(
+                ImageRow.collection_id == collection_id, ImageRow.change > after
+            )
+            if not after:
+                statement = statement.where(ImageRow.status == "indexed")
+            result = session.execute(statement.execution_options(yield_per=_CHUNK))
+            for rows in result.partitions():
+                alive = [(row.id, row.embedding) for row in rows if row.status == "indexed"]
+                gone = [row.id for row in rows if row.status != "indexed"]
+                apply(
+                    Changes(
+                        ids=np.array([image_id for image_id, _ in alive], dtype=np.int64),
+                        embeddings=unpack_embeddings([vector for _, vector in alive], dim),
+                        gone=np.array(gone, dtype=np.int64),
+                    )
+                )
+        return through
+
+    def _mark(
+        self,
+        collection_id: int,
+        ids: Iterable[int],
+        status: Callable[[bool], str],
+        was: tuple[str, ...],
+    ) -> None:
+        with self._database.writing() as session:
+            found = [
+                (image_id, status(embedded))
+                for chunk in chunks(ids)
+                for image_id, embedded in session.execute(
+                    select(ImageRow.id, ImageRow.embedding.is_not(None)).where(
+                        ImageRow.collection_id == collection_id,
+                        ImageRow.id.in_(chunk),
+                        ImageRow.status.in_(was),
+                    )
+                )
+            ]
+            if not found:
+                return
+            changes = next_changes(session, collection_id, len(found))
+            _update(
+                session,
+                [
+                    {"row_id": image_id, "status": new, "change": change}
+                    for (image_id, new), change in zip(found, changes, strict=True)
+                ],
+            )
+
+
+def chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
+    """Cut items into lists of at most `size`."""
+    everything = list(items)
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size]
+
+
+def pack_embedding(embedding: Embedding) -> bytes:
+    """Write a (dim,) embedding as float32, little-endian, whatever the machine."""
+    return np.asarray(embedding, dtype="<f4").tobytes()
+
+
+def unpack_embeddings(packed: Sequence[bytes | None], dim: int) -> Embeddings:
+    """Read n packed embeddings into (n, dim) float32."""
+    joined = b"".join(vector for vector in packed if vector is not None)
+    return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(-1, dim)
+
+
+def _key(file: ImageFile) -> tuple[int, str]:
+    return file.source_id, file.path
+
+
+def _file_values(file: ImageFile) -> dict[str, Any]:
+    return {
+        "source_id": file.source_id,
+        "path": file.path,
+        "size": file.size,
+        "mtime_ns": file.mtime_ns,
+    }
+
+
+def _indexed_values(item: IndexedFile) -> dict[str, Any]:
+    exif = item.exif
+    return _file_values(item.file) | {
+        "status": "indexed",
+        "reason": "",
+        "sha256": item.sha256,
+        "perceptual_hash": item.perceptual_hash,
+        "width": item.width,
+        "height": item.height,
+        "format": item.format,
+        "taken_at": exif.taken_at.replace(tzinfo=None) if exif.taken_at else None,
+        "camera": exif.camera,
+        "lens": exif.lens,
+        "latitude": exif.latitude,
+        "longitude": exif.longitude,
+        "orientation": exif.orientation,
+        "embedding": pack_embedding(item.embedding),
+    }
+
+
+_NOTHING_KNOWN: dict[str, Any] = {
+    "sha256": "",
+    "perceptual_hash": None,
+    "width": None,
+    "height": None,
+    "format": None,
+    "taken_at": None,
+    "camera": None,
+    "lens": None,
+    "latitude": None,
+    "longitude": None,
+    "orientation": 1,
+    "embedding": None,
+}
+
+
+def _failed_values(item: FailedFile) -> dict[str, Any]:
+    return _file_values(item.file) | _NOTHING_KNOWN | {"status": "failed", "reason": item.reason}
+
+
+def _check_sources(session: Session, collection_id: int, used: set[int]) -> None:
+    foreign = sorted(used - set(sources_of(session, collection_id)))
+    if foreign:
+        raise SourceError(
+            f"source {foreign[0]} does not belong to this collection; add it with add_source first"
+        )
+
+
+def _find(
+    session: Session, keys: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], tuple[int, str]]:
+    """The (id, sha256) of those (source, path) that have a row."""
+    found = {}
+    for source_id in {source_id for source_id, _ in keys}:
+        for paths in chunks(path for source, path in keys if source == source_id):
+            statement = select(ImageRow.path, ImageRow.id, ImageRow.sha256).where(
+                ImageRow.source_id == source_id, ImageRow.path.in_(paths)
+            )
+            for path, image_id, sha256 in session.execute(statement):
+                found[source_id, path] = (image_id, sha256)
+    return found
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.connection().execute(insert(_IMAGES), [{"metadata": {}, **row} for row in rows])
+
+
+def _update(session: Session, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.connection().execute(
+            update(_IMAGES).where(_IMAGES.c.id == bindparam("row_id")), rows
+        )
+
+
+def _forget_annotations(session: Session, ids: list[int]) -> None:
+    for chunk in chunks(ids):
+        session.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
+        session.execute(delete(AnswerRow).where(AnswerRow.image_id.in_(chunk)))
+
+
+def _ids_by_change(session: Session, collection_id: int, changes: range) -> dict[int, int]:
+    statement = select(ImageRow.change, ImageRow.id).where(
+        ImageRow.collection_id == collection_id, ImageRow.change.between(changes[0], changes[-1])
+    )
+    return dict(session.execute(statement).all())
+
+
+def _follow_deletions(
+    session: Session, collection_id: int, dim: int, after: int, apply: Callable[[Changes], None]
+) -> None:
+    statement = select(DeletionRow.image_id).where(
+        DeletionRow.collection_id == collection_id, DeletionRow.change > after
+    )
+    gone = np.array(session.scalars(statement).all(), dtype=np.int64)
+    if gone.size:
+        nothing = np.empty(0, dtype=np.int64), np.empty((0, dim), dtype=np.float32)
+        apply(Changes(*nothing, gone=gone))

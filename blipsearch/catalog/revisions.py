@@ -1,0 +1,149 @@
+"""The schema's revision: checking it without touching the file, creating and upgrading catalogs."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+
+from blipsearch.catalog.sqlite import make_engine, translated, write_engine
+from blipsearch.errors import LibraryError, LibraryNotFoundError, LibraryRevisionError
+
+__all__ = ["Migrations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Migrations:
+    """The Alembic migrations in one directory, applied to a catalog file."""
+
+    directory: Path
+
+    @classmethod
+    def shipped(cls) -> Migrations:
+        """This program's migrations: in the installed package, or beside it in a checkout."""
+        package = Path(__file__).resolve().parents[1]
+        inside = package / "migrations"
+        return cls(inside if inside.is_dir() else package.parent / "migrations")
+
+    @property
+    def head(self) -> str:
+        """The revision this program works with."""
+        head = self._scripts().get_current_head()
+        if head is None:
+            raise LibraryError(f"no migrations in {self.directory}; install blipsearch again")
+        return head
+
+    def check(self, database: Path) -> None:
+        """Raise unless the catalog is of this program's revision. The file is only read.
+
+        LibraryNotFoundError where there is none, LibraryRevisionError where it is older or newer,
+        LibraryError where it is damaged or something else.
+        """
+        revision = self.revision(database)
+        if revision == self.head:
+            return
+        self._refuse_unknown(database, revision)
+        raise LibraryRevisionError(
+            f"the library {database.parent} has schema {revision}, this blipsearch needs "
+            f"{self.head}; run `blipsearch upgrade --library {database.parent}`"
+        )
+
+    def create(self, database: Path) -> None:
+        """Bring a new or empty file to the newest revision, in one transaction."""
+        self._migrate(database)
+
+    def upgrade(self, database: Path) -> tuple[str, str]:
+        """Bring a catalog to the newest revision; returns the revisions before and after.
+
+        Where something is to change, the catalog is first copied to a file beside it. Raises what
+        `check` raises, but for an older revision.
+        """
+        before = self.revision(database)
+        if before != self.head:
+            self._refuse_unknown(database, before)
+            _back_up(database, before)
+            self._migrate(database)
+        return before, self.head
+
+    def revision(self, database: Path) -> str:
+        """Read the catalog's revision, and only read. Raises LibraryNotFoundError, LibraryError."""
+        if not database.is_file():
+            raise _no_library(database)
+        try:
+            with closing(_open_read_only(database)) as connection:
+                tables = {
+                    name
+                    for (name,) in connection.execute(
+                        "SELECT name FROM sqlite_master WHERE type = 'table'"
+                    )
+                }
+                if not tables:
+                    raise _no_library(database)
+                if "alembic_version" not in tables:
+                    raise LibraryError(
+                        f"{database} is a database, but not a blipsearch catalog; "
+                        "choose another directory with --library"
+                    )
+                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.Error as error:
+            raise translated(error, database) or error from error
+        return str(row[0]) if row else "none"
+
+    def _refuse_unknown(self, database: Path, revision: str) -> None:
+        if revision not in {script.revision for script in self._scripts().walk_revisions()}:
+            raise LibraryRevisionError(
+                f"the library {database.parent} was made by a newer blipsearch (schema {revision}, "
+                f"this one knows {self.head}); upgrade blipsearch with "
+                "`pip install --upgrade blipsearch`"
+            )
+
+    def _migrate(self, database: Path) -> None:
+        engine = write_engine(make_engine(database))
+        config = self._config()
+        try:
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise translated(error, database) or error from error
+        finally:
+            engine.dispose()
+
+    def _scripts(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self._config())
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(self.directory).replace("%", "%%"))
+        return config
+
+
+def _open_read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
+
+
+def _back_up(database: Path, revision: str) -> None:
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    copy = database.with_name(f"{database.stem}-{revision}-{moment}{database.suffix}")
+    try:
+        with (
+            closing(_open_read_only(database)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise translated(error, copy) or error from error
+
+
+def _no_library(database: Path) -> LibraryNotFoundError:
+    return LibraryNotFoundError(
+        f"there is no library in {database.parent}; "
+        f"make one with `blipsearch index SOURCE --library {database.parent}`"
+    )

@@ -1,0 +1,85 @@
+"""Everything that is SQLite's own: connections, transactions, errors. PostgreSQL gets a twin."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from blipsearch.errors import BlipSearchError, LibraryBusyError, LibraryError
+
+__all__ = ["BUSY_SECONDS", "make_engine", "translated", "write_engine"]
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another process's transaction before it says who is in the way."""
+
+_BEGIN = "sqlite_begin"
+
+
+def make_engine(database: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
+    """Make an engine on one database file; nothing is opened before its first use.
+
+    Its transactions are BEGIN (deferred): readers see one state throughout and block nobody.
+    """
+    # The driver's own transaction control is off: it would begin too late and commit around DDL.
+    engine = create_engine(
+        URL.create("sqlite", database=str(database)),
+        connect_args={"isolation_level": None, "timeout": busy_seconds},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL, not NORMAL: a commit that was acknowledged survives a power cut, not only a
+        # killed process. It costs one fsync a batch, next to nothing beside the embedding of it.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # the same promise on macOS
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+    return engine
+
+
+def write_engine(engine: Engine) -> Engine:
+    """Give the same connections with BEGIN IMMEDIATE.
+
+    A writer takes the lock first, so that what it reads cannot change before it writes.
+    """
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def translated(error: sqlite3.Error | DBAPIError, database: Path) -> BlipSearchError | None:
+    """Say as an error of ours what SQLite met; None where it is a fault in our own SQL."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(origin, "sqlite_errorname", None) or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LibraryBusyError(
+            f"another process is writing to {database} and did not finish in time; "
+            "wait for it or stop it, then run the command again"
+        )
+    for prefix, advice in _ADVICE.items():
+        if name.startswith(prefix):
+            return LibraryError(f"{database}: {origin} ({name}); {advice}")
+    return None
+
+
+_ADVICE = {
+    "SQLITE_FULL": "the disk is full: free some space and run the command again, "
+    "everything acknowledged so far is kept",
+    "SQLITE_CORRUPT": "the catalog is damaged: restore the library from a copy, "
+    "or index its sources into a new library",
+    "SQLITE_NOTADB": "this is no blipsearch catalog: choose another directory with --library, "
+    "or restore the library from a copy",
+    "SQLITE_READONLY": "blipsearch needs to write there: change the permissions "
+    "or choose another directory with --library",
+    "SQLITE_CANTOPEN": "check that the directory exists and can be read and written",
+    "SQLITE_PERM": "check the permissions of the directory and the file",
+    "SQLITE_IOERR": "the disk did not answer as it should: check it and its free space, "
+    "then run the command again",
+}

@@ -1,0 +1,306 @@
+"""Collection: catalog rows and the vector index in memory, kept in step."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from blipsearch.catalog import Catalog, Changes
+from blipsearch.errors import CollectionCheckpointError, ImageNotFoundError, LibraryError
+from blipsearch.records import (
+    Answer,
+    Caption,
+    CheckpointIdentity,
+    CollectionInfo,
+    Embedding,
+    Embeddings,
+    FailedFile,
+    ImageEntry,
+    ImageFile,
+    ImageStatus,
+    IndexedFile,
+    KnownFile,
+    Run,
+    RunCounts,
+    Source,
+)
+from blipsearch.snapshots import Snapshots
+from blipsearch.vectors import Neighbours, SnapshotStamp, VectorIndex, check_unit_rows
+
+__all__ = ["Collection"]
+
+logger = logging.getLogger("blipsearch.collection")
+
+
+class Collection:
+    """One open collection; made by `Library.collection` and `Library.create_collection`.
+
+    What it writes is in the catalog, synced to disk, when the method returns; its own searches
+    see it at once, those of other processes after their `refresh`. Safe to share between threads.
+    Close it before its library.
+    """
+
+    _closed = True
+
+    def __init__(self, catalog: Catalog, info: CollectionInfo, directory: Path) -> None:
+        self._catalog = catalog
+        self._id = info.id
+        self._checkpoint = info.checkpoint
+        self._snapshots = Snapshots(directory)
+        self._lock = threading.RLock()
+        self._index = VectorIndex.exact(info.checkpoint.dim)
+        self._change = 0
+        self._snapshot: tuple[Path, int] | None = None
+        self._load(info)
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(
+                f"collection {self._id} was not closed", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def close(self) -> None:
+        """Let go of the index; a second call does nothing."""
+        self._closed = True
+        self._index = VectorIndex.exact(self._checkpoint.dim)
+
+    @property
+    def info(self) -> CollectionInfo:
+        """The collection as the catalog has it now. Raises CollectionNotFoundError once removed."""
+        return self._open_catalog().collections.info(self._id)
+
+    def check_checkpoint(self, identity: CheckpointIdentity) -> None:
+        """Raise CollectionCheckpointError unless these weights made the collection's embeddings."""
+        own = self._checkpoint
+        if identity.fingerprint == own.fingerprint:
+            return
+        name = self.info.name
+        raise CollectionCheckpointError(
+            f"collection {name!r} was embedded with {own.name} ({own.fingerprint[:12]}), not with "
+            f"{identity.name} ({identity.fingerprint[:12]}); embed it side by side with "
+            f"`blipsearch index SOURCE --collection {name}-2 --checkpoint {identity.name}`"
+        )
+
+    def sources(self) -> list[Source]:
+        """The collection's sources, oldest first."""
+        return self._open_catalog().collections.sources(self._id)
+
+    def add_source(self, root: str, name: str | None = None) -> Source:
+        """Add a root by its absolute path; one that is there already gives the source it has.
+
+        Raises SourceError for a relative root or a name another root has.
+        """
+        return self._open_catalog().collections.add_source(self._id, root, name)
+
+    def known_files(self, source_id: int) -> dict[str, KnownFile]:
+        """What is known of each file of a source, by its path."""
+        return self._open_catalog().entries.known_files(self._id, source_id)
+
+    def write(self, indexed: Sequence[IndexedFile], failed: Sequence[FailedFile] = ()) -> list[int]:
+        """Write a batch in one transaction; returns the ids of `indexed` in their order.
+
+        A (source, path) that is there is updated and keeps its id; where its content changed, its
+        captions and answers go. A path named twice ends as the last one says, failures after
+        images. Raises ShapeError for embeddings that are not (dim,) float32 of unit norm and
+        SourceError for a source of another collection; nothing is written then.
+        """
+        catalog = self._open_catalog()
+        for item in indexed:
+            check_unit_rows(item.embedding[np.newaxis], self._checkpoint.dim)
+        ids = catalog.images.write(self._id, indexed, failed)
+        self.refresh()
+        return ids
+
+    def touch(self, files: Sequence[ImageFile]) -> None:
+        """Set size and mtime of files whose content is as before; unknown files are left alone."""
+        self._open_catalog().images.touch(self._id, files)
+        self.refresh()
+
+    def mark_missing(self, ids: Iterable[int]) -> None:
+        """Leave these images out of searches; their embeddings stay for when they come back."""
+        self._open_catalog().images.mark_missing(self._id, ids)
+        self.refresh()
+
+    def mark_present(self, ids: Iterable[int]) -> None:
+        """Undo `mark_missing`: an image that has an embedding is found again."""
+        self._open_catalog().images.mark_present(self._id, ids)
+        self.refresh()
+
+    def remove(self, ids: Iterable[int]) -> int:
+        """Remove images for good; returns how many there were. Their ids are never reused."""
+        removed = self._open_catalog().images.remove(self._id, ids)
+        self.refresh()
+        return removed
+
+    def image(self, image_id: int) -> ImageEntry:
+        """The entry of one image. Raises ImageNotFoundError."""
+        entries = self.images([image_id])
+        if not entries:
+            raise ImageNotFoundError(f"no image {image_id} in collection {self.info.name!r}")
+        return entries[0]
+
+    def images(self, ids: Sequence[int]) -> list[ImageEntry]:
+        """The entries of these ids in their order; ids that were removed meanwhile are left out."""
+        return self._open_catalog().entries.get(self._id, ids)
+
+    def entries(
+        self, status: ImageStatus | None = None, source_id: int | None = None
+    ) -> Iterator[ImageEntry]:
+        """All entries by id, read in pages: rows that change meanwhile show either state."""
+        return self._open_catalog().entries.iterate(self._id, status, source_id)
+
+    def failures(self) -> Iterator[ImageEntry]:
+        """The entries of files that could not be indexed; `reason` says why."""
+        return self.entries(status="failed")
+
+    def embedding(self, image_id: int) -> Embedding:
+        """The embedding of an image, (dim,) float32, unit norm.
+
+        Raises ImageNotFoundError where there is no such image or it failed.
+        """
+        return self._open_catalog().entries.embedding(self._id, self._checkpoint.dim, image_id)
+
+    def search(
+        self, vectors: Embeddings, k: int, within: npt.NDArray[np.int64] | None = None
+    ) -> Neighbours:
+        """Find the k nearest indexed images of each vector (q, dim) float32 of unit norm.
+
+        With `within` (n,) int64 only those ids count. See VectorIndex.search for the result.
+        """
+        self._open_catalog()
+        return self._index.search(vectors, k, within)
+
+    def refresh(self) -> bool:
+        """Follow what other processes wrote; returns whether there was anything.
+
+        Raises CollectionNotFoundError once the collection was removed.
+        """
+        catalog = self._open_catalog()
+        with self._lock:
+            newest = catalog.images.newest_change(self._id)
+            if newest == self._change:
+                return False
+            if newest < self._change:
+                logger.warning("the catalog went back in time; building the index again")
+                self._rebuild()
+            else:
+                self._replay()
+            return True
+
+    def snapshot(self) -> Path:
+        """Write the index to disk, so that the next opening is quick; keeps the newest two.
+
+        Where nothing changed since the last one, that one is returned. Raises SnapshotError.
+        """
+        self._open_catalog()
+        with self._lock:
+            if self._snapshot is not None:
+                path, change = self._snapshot
+                if change == self._change and path.is_file():
+                    return path
+            stamp = SnapshotStamp(self._change, self._checkpoint.fingerprint)
+            path = self._snapshots.write(self._index, stamp)
+            self._snapshot = path, self._change
+            return path
+
+    def begin_run(self) -> int:
+        """Record that an index run starts; returns the run's id."""
+        return self._open_catalog().runs.begin(self._id, self._checkpoint.name)
+
+    def finish_run(self, run_id: int, counts: RunCounts, seconds: float) -> None:
+        """Record that an index run ended and what it did."""
+        self._open_catalog().runs.finish(self._id, run_id, counts, seconds)
+
+    def runs(self, limit: int = 100) -> list[Run]:
+        """The newest index runs, newest first."""
+        return self._open_catalog().runs.newest(self._id, limit)
+
+    def set_metadata(self, image_id: int, metadata: Mapping[str, object]) -> None:
+        """Replace an image's metadata with what JSON can hold. Raises ImageNotFoundError."""
+        self._open_catalog().annotations.set_metadata(self._id, image_id, metadata)
+
+    def set_tags(self, image_id: int, tags: Iterable[str]) -> None:
+        """Replace an image's tags. Raises ImageNotFoundError."""
+        self._open_catalog().annotations.set_tags(self._id, image_id, tags)
+
+    def add_caption(
+        self, image_id: int, text: str, checkpoint: str, match: float | None = None
+    ) -> Caption:
+        """Add a caption and the ITM probability it was kept with. Raises ImageNotFoundError."""
+        return self._open_catalog().annotations.add_caption(
+            self._id, image_id, text, checkpoint, match
+        )
+
+    def captions(self, ids: Iterable[int]) -> dict[int, list[Caption]]:
+        """The captions of those of these images that have any, oldest first."""
+        return self._open_catalog().annotations.captions(self._id, ids)
+
+    def add_answer(
+        self, image_id: int, question: str, answer: str, score: float | None, checkpoint: str
+    ) -> Answer:
+        """Add an answer to a question about an image. Raises ImageNotFoundError."""
+        return self._open_catalog().annotations.add_answer(
+            self._id, image_id, question, answer, score, checkpoint
+        )
+
+    def answers(self, ids: Iterable[int]) -> dict[int, list[Answer]]:
+        """The answers about those of these images that have any, oldest first."""
+        return self._open_catalog().annotations.answers(self._id, ids)
+
+    def _open_catalog(self) -> Catalog:
+        if self._closed:
+            raise LibraryError(f"collection {self._id} is closed; open it again")
+        return self._catalog
+
+    def _load(self, info: CollectionInfo) -> None:
+        own = self._checkpoint
+        found = self._snapshots.newest(own.fingerprint, own.dim, info.change)
+        if found is not None:
+            self._index, self._change = found
+            self._replay()
+            if self._agrees():
+                return
+            logger.warning("the snapshot of collection %r does not fit the catalog", info.name)
+        if info.indexed:
+            logger.warning(
+                "collection %r has no usable snapshot; building its index from the catalog",
+                info.name,
+            )
+        self._rebuild()
+
+    def _agrees(self) -> bool:
+        return len(self._index) == self._catalog.collections.info(self._id).indexed
+
+    def _rebuild(self) -> None:
+        self._index = VectorIndex.exact(self._checkpoint.dim)
+        self._change = 0
+        self._replay()
+
+    def _replay(self) -> None:
+        def apply(changes: Changes) -> None:
+            self._index.remove(changes.gone)
+            self._index.add(changes.ids, changes.embeddings)
+
+        self._change = self._catalog.images.follow(
+            self._id, self._checkpoint.dim, self._change, apply
+        )

@@ -1,0 +1,149 @@
+"""Library: one directory that holds a catalog and its collections."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import unicodedata
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blipsearch.catalog import Catalog
+from blipsearch.catalog.revisions import Migrations
+from blipsearch.collection import Collection
+from blipsearch.errors import LibraryError, LibraryNotFoundError, SettingsError
+from blipsearch.records import CheckpointIdentity, CollectionInfo
+
+__all__ = ["Library", "open_library", "upgrade_library"]
+
+_CATALOG = "catalog.sqlite"
+_COLLECTIONS = "collections"
+_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
+
+
+def open_library(path: str | os.PathLike[str], *, create: bool = False) -> Library:
+    """Open the library in a directory; with `create`, make it where there is none.
+
+    Raises LibraryNotFoundError where there is none, LibraryRevisionError where another version
+    made it (its file is then untouched), LibraryError where it is damaged or cannot be used.
+    """
+    directory = Path(path).expanduser()
+    database = directory / _CATALOG
+    migrations = Migrations.shipped()
+    try:
+        migrations.check(database)
+    except LibraryNotFoundError:
+        if not create:
+            raise
+        _make_directory(directory)
+        migrations.create(database)
+        migrations.check(database)
+    return Library(directory, Catalog(database))
+
+
+def upgrade_library(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """Bring a library to this program's schema; returns the revisions before and after.
+
+    Where they differ, a copy of the catalog as it was stays beside it. Raises
+    LibraryNotFoundError, LibraryRevisionError for a newer library, LibraryError.
+    """
+    return Migrations.shipped().upgrade(Path(path).expanduser() / _CATALOG)
+
+
+class Library:
+    """An open library; made by `open_library`. Close it after the collections it gave out."""
+
+    _closed = True
+
+    def __init__(self, path: Path, catalog: Catalog) -> None:
+        self.path = path
+        self._catalog = catalog
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(
+                f"library {self.path} was not closed", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def collections(self) -> list[CollectionInfo]:
+        """All collections, by name."""
+        return self._catalog.collections.all()
+
+    def create_collection(self, name: str, identity: CheckpointIdentity) -> Collection:
+        """Make and open an empty collection for embeddings of one checkpoint.
+
+        A name has 1 to 100 letters, digits and . _ - and begins with a letter or digit. Raises
+        SettingsError for another name and CollectionExistsError where it is taken.
+        """
+        return self._open(self._catalog.collections.create(_checked_name(name), identity))
+
+    def collection(self, name: str) -> Collection:
+        """Open a collection. Raises CollectionNotFoundError, which lists those there are."""
+        return self._open(self._catalog.collections.find(unicodedata.normalize("NFC", name)))
+
+    def remove_collection(self, name: str) -> None:
+        """Remove a collection with everything blipsearch stored for it; the pictures stay.
+
+        Raises CollectionNotFoundError.
+        """
+        info = self._catalog.collections.find(unicodedata.normalize("NFC", name))
+        self._catalog.collections.remove(info.id)
+        directory = self._directory(info)
+        try:
+            if directory.exists():
+                shutil.rmtree(directory)
+        except OSError as error:
+            raise LibraryError(
+                f"collection {name!r} is removed, but its files are not: {error}; "
+                f"delete {directory} by hand"
+            ) from error
+
+    def close(self) -> None:
+        """Close the catalog; a second call does nothing."""
+        self._closed = True
+        self._catalog.close()
+
+    def _open(self, info: CollectionInfo) -> Collection:
+        return Collection(self._catalog, info, self._directory(info))
+
+    def _directory(self, info: CollectionInfo) -> Path:
+        return self.path / _COLLECTIONS / str(info.id)
+
+
+def _make_directory(directory: Path) -> None:
+    if (directory / _COLLECTIONS).exists():
+        raise LibraryError(
+            f"{directory} has collections but no catalog: restore {_CATALOG} from a copy, "
+            f"or delete {directory / _COLLECTIONS} to begin anew"
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"cannot make the library {directory}: {error}; choose another with --library"
+        ) from error
+
+
+def _checked_name(name: str) -> str:
+    name = unicodedata.normalize("NFC", name)
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"a collection cannot be called {name!r}: use 1 to 100 letters, digits, '.', '_' or "
+            "'-', beginning with a letter or digit"
+        )
+    return name
