@@ -1,0 +1,142 @@
+"""What the three BLIP classes share: a loaded checkpoint and its vision tower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from blipsearch.blip.checkpoint import Checkpoint, load_checkpoint
+from blipsearch.blip.device import dtype_name
+from blipsearch.blip.find import Task
+from blipsearch.blip.pixels import Pixels, prepare_image
+from blipsearch.blip.text import Vocabulary
+from blipsearch.blip.vision import encode_vision
+from blipsearch.errors import ShapeError
+from blipsearch.records import CheckpointIdentity
+
+__all__ = ["IMAGE_BATCH", "States", "Tower"]
+
+States = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+"""Image states, (n, tokens, width), float32 or float16."""
+
+IMAGE_BATCH = 16
+"""Images in the vision tower at once: at base size about 0.3 GiB of activations in float32."""
+
+
+class Tower:
+    """A loaded checkpoint and its vision tower. Make one with `from_pretrained`.
+
+    All methods may be called from several threads at once.
+    """
+
+    task: ClassVar[Task]
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._network: Any = checkpoint.network
+        self._vocabulary = Vocabulary(checkpoint.processor.tokenizer)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        revision: str | None = None,
+    ) -> Self:
+        """Load a checkpoint: a name on the Hub, a directory, or `builtin`.
+
+        `device` is auto, cpu, cuda, cuda:N or mps; `dtype` is auto, float32, float16 or bfloat16.
+
+        Raises CheckpointNotFoundError, CheckpointUnavailableError (offline, gated, half-downloaded),
+        CheckpointMismatchError (not a checkpoint for this task), or DeviceError.
+        """
+        return cls(
+            load_checkpoint(
+                str(name_or_path), cls.task, device=device, dtype=dtype, revision=revision
+            )
+        )
+
+    @property
+    def identity(self) -> CheckpointIdentity:
+        """Which weights these are; `dim` is 0 for a checkpoint that makes no embeddings."""
+        return self._checkpoint.identity
+
+    @property
+    def description(self) -> str:
+        """One line to say at the start: checkpoint, size, device and dtype."""
+        return self._checkpoint.description
+
+    @property
+    def device(self) -> str:
+        """Where the network runs: `cpu`, `cuda`, `cuda:1`, `mps`."""
+        return str(self._checkpoint.device)
+
+    @property
+    def dtype(self) -> str:
+        """What the network computes in: `float32`, `float16` or `bfloat16`."""
+        return dtype_name(self._checkpoint.dtype)
+
+    @property
+    def image_size(self) -> int:
+        """The side, in pixels, of the square the network sees."""
+        return int(self._network.config.vision_config.image_size)
+
+    @property
+    def tokens(self) -> int:
+        """How many states an image has: its patches and one more, the first, for the whole."""
+        return int(self._network.vision_model.embeddings.num_positions)
+
+    @property
+    def width(self) -> int:
+        """The length of one image state."""
+        return int(self._network.config.vision_config.hidden_size)
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Return one picture as the network reads it, (3, size, size) float32.
+
+        Any mode; transparency shows white. No torch work: meant for the threads that decode.
+        """
+        return prepare_image(image, self._checkpoint.processor.image_processor)
+
+    def _prepare_all(self, images: Sequence[Image.Image]) -> Pixels:
+        size = self.image_size
+        pixels = np.empty((len(images), 3, size, size), dtype=np.float32)
+        for number, image in enumerate(images):
+            pixels[number] = self.prepare(image)
+        return pixels
+
+    def _encode_pixels(self, pixels: Pixels) -> torch.Tensor:
+        """Return the states of at most IMAGE_BATCH prepared pictures, in the network's dtype."""
+        return encode_vision(self._network.vision_model, self._to_device(pixels))
+
+    def _to_device(self, array: npt.NDArray[np.generic]) -> torch.Tensor:
+        """Copy an array, which may be read-only, to the device in the network's dtype."""
+        return torch.tensor(
+            np.ascontiguousarray(array),
+            dtype=self._checkpoint.dtype,
+            device=self._checkpoint.device,
+        )
+
+    def _check_pixels(self, pixels: Pixels) -> None:
+        wanted = (3, self.image_size, self.image_size)
+        if pixels.ndim != 4 or pixels.shape[1:] != wanted:
+            raise ShapeError(
+                f"prepared pictures are (n, {wanted[0]}, {wanted[1]}, {wanted[2]}), not "
+                f"{pixels.shape}; make them with prepare()"
+            )
+
+    def _check_states(self, states: States) -> None:
+        if states.ndim != 3 or states.shape[1:] != (self.tokens, self.width):
+            raise ShapeError(
+                f"image states of this checkpoint are (n, {self.tokens}, {self.width}), not "
+                f"{states.shape}; states of another vision tower are of no use here"
+            )
+        if states.dtype not in (np.float32, np.float16):
+            raise ShapeError(f"image states are float32 or float16, not {states.dtype}")

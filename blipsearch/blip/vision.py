@@ -1,0 +1,39 @@
+"""The vision tower's forward pass, with fused attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+__all__ = ["encode_vision"]
+
+
+def encode_vision(tower: Any, pixels: torch.Tensor) -> torch.Tensor:  # noqa: ANN401  # a BlipVisionModel
+    """Return the image states, (n, tokens, width), of pixels (n, 3, size, size).
+
+    The same function as `BlipVisionModel.forward`'s last_hidden_state (transformers accepts only
+    eager attention for BLIP), but about a third faster on a CPU and without the (tokens x tokens)
+    scores in memory. `post_layernorm` is applied once, as in the original; transformers'
+    `pooler_output` applies it twice.
+    """
+    states = tower.embeddings(pixels)
+    for layer in tower.encoder.layers:
+        states = states + _attend(layer.self_attn, layer.layer_norm1(states))
+        states = states + layer.mlp(layer.layer_norm2(states))
+    normalised: torch.Tensor = tower.post_layernorm(states)
+    return normalised
+
+
+def _attend(attention: Any, states: torch.Tensor) -> torch.Tensor:  # noqa: ANN401  # a BlipAttention
+    n, tokens, width = states.shape
+    joint = attention.qkv(states).reshape(
+        n, tokens, 3, attention.num_heads, width // attention.num_heads
+    )
+    query, key, value = joint.permute(2, 0, 3, 1, 4)  # each (n, heads, tokens, width / heads)
+    context = scaled_dot_product_attention(query, key, value)
+    projected: torch.Tensor = attention.projection(
+        context.transpose(1, 2).reshape(n, tokens, width)
+    )
+    return projected
