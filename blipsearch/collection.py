@@ -197,7 +197,7 @@ class Collection:
         """
         catalog = self._open_catalog()
         with self._lock:
-            newest = catalog.images.newest_change(self._id)
+            newest = catalog.follower.newest(self._id)
             if newest == self._change:
                 return False
             if newest < self._change:
@@ -276,11 +276,12 @@ class Collection:
         own = self._checkpoint
         found = self._snapshots.newest(own.fingerprint, own.dim, info.change)
         if found is not None:
-            self._index, self._change = found
+            self._index, self._change = found.index, found.change
+            self._snapshot = found.path, found.change
             self._replay()
-            if self._agrees():
+            if len(self._index) == self._catalog.collections.info(self._id).indexed:
                 return
-            logger.warning("the snapshot of collection %r does not fit the catalog", info.name)
+            logger.warning("the snapshot %s does not fit its catalog", found.path)
         if info.indexed:
             logger.warning(
                 "collection %r has no usable snapshot; building its index from the catalog",
@@ -288,19 +289,18 @@ class Collection:
             )
         self._rebuild()
 
-    def _agrees(self) -> bool:
-        return len(self._index) == self._catalog.collections.info(self._id).indexed
-
     def _rebuild(self) -> None:
-        self._index = VectorIndex.exact(self._checkpoint.dim)
-        self._change = 0
-        self._replay()
+        index = VectorIndex.exact(self._checkpoint.dim)
+        self._change = self._replay_into(index, after=0)
+        self._index = index  # only now: searches meanwhile had the old one
+        self._snapshot = None
 
     def _replay(self) -> None:
-        def apply(changes: Changes) -> None:
-            self._index.remove(changes.gone)
-            self._index.add(changes.ids, changes.embeddings)
+        self._change = self._replay_into(self._index, self._change)
 
-        self._change = self._catalog.images.follow(
-            self._id, self._checkpoint.dim, self._change, apply
-        )
+    def _replay_into(self, index: VectorIndex, after: int) -> int:
+        def apply(changes: Changes) -> None:
+            index.remove(changes.gone)
+            index.add(changes.ids, changes.embeddings)
+
+        return self._catalog.follower.replay(self._id, self._checkpoint.dim, after, apply)

@@ -83,8 +83,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What a camera wrote into the file. Latitude and longitude in degrees, south and west negative.
+    """What a camera wrote into the file.
 
+    Latitude and longitude are degrees, south and west negative; `taken_at` is the camera's clock.
     `orientation` is EXIF's 1 to 8; 1 where the file says nothing.
     """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from blipsearch.errors import SnapshotError
 from blipsearch.vectors import SnapshotStamp, VectorIndex
 
-__all__ = ["Snapshots"]
+__all__ = ["Loaded", "Snapshots"]
 
 _NAME = re.compile(r"vectors-(\d+)\.faiss")
 _KEPT = 2
@@ -22,13 +22,22 @@ logger = logging.getLogger("blipsearch.collection")
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """An index as a snapshot had it, and the change number it reaches."""
+
+    index: VectorIndex
+    change: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshots:
     """`vectors-<generation>.faiss` in a collection's directory; all of it can be deleted."""
 
     directory: Path
 
-    def newest(self, fingerprint: str, dim: int, change: int) -> tuple[VectorIndex, int] | None:
-        """Load the newest valid snapshot and the change number it reaches; None without one.
+    def newest(self, fingerprint: str, dim: int, change: int) -> Loaded | None:
+        """Load the newest valid snapshot; None without one.
 
         A snapshot of another checkpoint, or from beyond `change`, belongs to another catalog. Each
         file that is passed over is logged with the reason.
@@ -42,7 +51,7 @@ class Snapshots:
             if stamp.fingerprint != fingerprint or index.dim != dim or stamp.change > change:
                 logger.warning("the snapshot %s belongs to another catalog; left alone", path)
                 continue
-            return index, stamp.change
+            return Loaded(index, stamp.change, path)
         return None
 
     def write(self, index: VectorIndex, stamp: SnapshotStamp) -> Path:

@@ -198,7 +198,7 @@ class VectorIndex:
                 "count": len(payload[0]) // 8,
                 "change": stamp.change,
                 "fingerprint": stamp.fingerprint,
-                "payload_bytes": sum(len(part) for part in payload),
+                "payload_bytes": sum(memoryview(part).nbytes for part in payload),
                 "payload_sha256": digest.hexdigest(),
             }
         ).encode()
@@ -231,7 +231,12 @@ class VectorIndex:
         if about["kind"] != "exact":
             raise SnapshotError(f"the snapshot {path} is of an unknown kind {about['kind']!r}")
         ids = np.frombuffer(payload, dtype="<i8", count=about["count"]).astype(np.int64)
-        flat = faiss.deserialize_index(np.frombuffer(payload, dtype=np.uint8)[ids.nbytes :])
+        try:
+            flat = faiss.deserialize_index(np.frombuffer(payload, dtype=np.uint8)[ids.nbytes :])
+        except RuntimeError as error:
+            raise SnapshotError(
+                f"this faiss ({faiss.__version__}) cannot read the snapshot {path}: {error}"
+            ) from error
         return cls(flat, ids), SnapshotStamp(about["change"], about["fingerprint"])
 
     def _vectors(self) -> Embeddings:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from blipsearch.catalog.annotations import Annotations
+from blipsearch.catalog.changes import Changes, Follower
 from blipsearch.catalog.collections import Collections
 from blipsearch.catalog.database import Database
 from blipsearch.catalog.entries import Entries
-from blipsearch.catalog.images import Changes, Images
+from blipsearch.catalog.images import Images
 from blipsearch.catalog.runs import Runs
 from blipsearch.catalog.sqlite import BUSY_SECONDS
 
@@ -26,6 +27,7 @@ class Catalog:
         self._database = Database(path, busy_seconds=busy_seconds)
         self.path = path
         self.collections = Collections(self._database)
+        self.follower = Follower(self._database)
         self.images = Images(self._database)
         self.entries = Entries(self._database)
         self.annotations = Annotations(self._database)

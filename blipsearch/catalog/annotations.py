@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from blipsearch.catalog.collections import next_changes
-from blipsearch.catalog.database import Database
-from blipsearch.catalog.images import chunks
+from blipsearch.catalog.changes import next_changes
+from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.errors import ImageNotFoundError
 from blipsearch.records import Answer, Caption
 from blipsearch.tables import AnswerRow, CaptionRow, ImageRow, ImageTagRow
@@ -75,7 +74,7 @@ class Annotations:
         """The captions of those of these images that have any, oldest first."""
         found: dict[int, list[Caption]] = {}
         with self._database.reading() as session:
-            for chunk in chunks(ids):
+            for chunk in id_chunks(ids):
                 statement = (
                     select(CaptionRow)
                     .join(ImageRow, ImageRow.id == CaptionRow.image_id)
@@ -113,7 +112,7 @@ class Annotations:
         """The answers about those of these images that have any, oldest first."""
         found: dict[int, list[Answer]] = {}
         with self._database.reading() as session:
-            for chunk in chunks(ids):
+            for chunk in id_chunks(ids):
                 statement = (
                     select(AnswerRow)
                     .join(ImageRow, ImageRow.id == AnswerRow.image_id)

@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from blipsearch.catalog.changes import not_found, removed
 from blipsearch.catalog.database import Database
-from blipsearch.errors import CollectionExistsError, CollectionNotFoundError, SourceError
+from blipsearch.errors import CollectionExistsError, SourceError
 from blipsearch.records import CheckpointIdentity, CollectionInfo, Source
 from blipsearch.tables import CollectionRow, ImageRow, SourceRow
 
-__all__ = ["Collections", "newest_change", "next_changes", "sources_of"]
+__all__ = ["Collections", "sources_of"]
 
 
 class Collections:
@@ -57,7 +58,7 @@ class Collections:
         with self._database.reading() as session:
             row = session.scalar(select(CollectionRow).where(CollectionRow.name == name))
             if row is None:
-                raise _not_found(session, repr(name), make=name)
+                raise not_found(session, repr(name), make=name)
             return _info(row, _counts(session, row.id))
 
     def info(self, collection_id: int) -> CollectionInfo:
@@ -65,7 +66,7 @@ class Collections:
         with self._database.reading() as session:
             row = session.get(CollectionRow, collection_id)
             if row is None:
-                raise _removed(session, collection_id)
+                raise removed(session, collection_id)
             return _info(row, _counts(session, collection_id))
 
     def remove(self, collection_id: int) -> None:
@@ -103,31 +104,6 @@ class Collections:
             session.add(row)
             session.flush()
             return Source(id=row.id, name=row.name, root=row.root)
-
-
-def next_changes(session: Session, collection_id: int, count: int) -> range:
-    """Give out `count` change numbers, larger than all before.
-
-    The update locks the collection's row until the transaction ends, so numbers become visible
-    in the order they were given out. Raises CollectionNotFoundError where it was removed.
-    """
-    last = session.scalar(
-        update(CollectionRow)
-        .where(CollectionRow.id == collection_id)
-        .values(change=CollectionRow.change + count)
-        .returning(CollectionRow.change)
-    )
-    if last is None:
-        raise _removed(session, collection_id)
-    return range(last - count + 1, last + 1)
-
-
-def newest_change(session: Session, collection_id: int) -> int:
-    """The newest change number given out. Raises CollectionNotFoundError."""
-    change = session.scalar(select(CollectionRow.change).where(CollectionRow.id == collection_id))
-    if change is None:
-        raise _removed(session, collection_id)
-    return change
 
 
 def sources_of(session: Session, collection_id: int) -> dict[int, Source]:
@@ -172,16 +148,3 @@ def _free_name(root: str, taken: Iterable[str]) -> str:
     while name in taken:
         name, number = f"{base}-{number}", number + 1
     return name
-
-
-def _removed(session: Session, collection_id: int) -> CollectionNotFoundError:
-    return _not_found(session, f"with number {collection_id}: it was removed", make="NAME")
-
-
-def _not_found(session: Session, wanted: str, make: str) -> CollectionNotFoundError:
-    names = session.scalars(select(CollectionRow.name).order_by(CollectionRow.name)).all()
-    there_are = f"there are: {', '.join(names)}" if names else "there is none yet"
-    return CollectionNotFoundError(
-        f"no collection {wanted} ({there_are}); "
-        f"make one with `blipsearch index SOURCE --collection {make}`"
-    )

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from blipsearch.catalog.sqlite import BUSY_SECONDS, make_engine, translated, write_engine
+from blipsearch.catalog.sqlite import (
+    BUSY_SECONDS,
+    DRIVER_ERRORS,
+    make_engine,
+    translated,
+    write_engine,
+)
 from blipsearch.errors import LibraryError
 
-__all__ = ["Database"]
+__all__ = ["CHUNK", "Database", "chunks", "id_chunks"]
+
+CHUNK = 8192
+"""Rows read, or values named, in one statement: far below SQLite's limit of 32766."""
+
+_Item = TypeVar("_Item")
 
 
 class Database:
@@ -47,8 +58,20 @@ class Database:
             raise LibraryError(f"the library of {self.path} is closed; open it again")
         try:
             yield
-        except DBAPIError as error:
+        except DRIVER_ERRORS as error:
             ours = translated(error, self.path)
             if ours is None:
                 raise
             raise ours from error
+
+
+def chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """Cut items into lists of at most CHUNK."""
+    everything = list(items)
+    for start in range(0, len(everything), CHUNK):
+        yield everything[start : start + CHUNK]
+
+
+def id_chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Cut ids into lists of at most CHUNK plain integers; numpy's own no database driver takes."""
+    return chunks(int(image_id) for image_id in ids)

@@ -9,9 +9,9 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from blipsearch.catalog.changes import unpack_embeddings
 from blipsearch.catalog.collections import sources_of
-from blipsearch.catalog.database import Database
-from blipsearch.catalog.images import chunks, unpack_embeddings
+from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.errors import ImageNotFoundError
 from blipsearch.records import Embedding, Exif, ImageEntry, ImageStatus, KnownFile, Source
 from blipsearch.tables import ImageRow, ImageTagRow
@@ -48,7 +48,7 @@ class Entries:
         found = {}
         with self._database.reading() as session:
             sources = sources_of(session, collection_id)
-            for chunk in chunks(set(ids)):
+            for chunk in id_chunks(set(ids)):
                 statement = select(ImageRow).where(
                     ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk)
                 )
@@ -106,7 +106,7 @@ def _entries(
 
 def _tags(session: Session, ids: Iterable[int]) -> dict[int, list[str]]:
     tags: dict[int, list[str]] = {}
-    for chunk in chunks(ids):
+    for chunk in id_chunks(ids):
         statement = select(ImageTagRow.image_id, ImageTagRow.tag).where(
             ImageTagRow.image_id.in_(chunk)
         )

@@ -1,21 +1,20 @@
-"""Writing and following image rows: every change of a row takes a new change number."""
+"""Writing image rows: every change of a row takes a new change number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from blipsearch.catalog.collections import newest_change, next_changes, sources_of
-from blipsearch.catalog.database import Database
+from blipsearch.catalog.changes import next_changes
+from blipsearch.catalog.collections import sources_of
+from blipsearch.catalog.database import Database, chunks, id_chunks
 from blipsearch.errors import SourceError
-from blipsearch.records import Embedding, Embeddings, FailedFile, ImageFile, IndexedFile
+from blipsearch.records import Embedding, FailedFile, ImageFile, IndexedFile
 from blipsearch.tables import (
     AnswerRow,
     Base,
@@ -24,26 +23,9 @@ from blipsearch.tables import (
     ImageRow,
 )
 
-__all__ = ["Changes", "Images", "chunks", "pack_embedding", "unpack_embeddings"]
+__all__ = ["Images"]
 
 _IMAGES = Base.metadata.tables[ImageRow.__tablename__]
-_CHUNK = 8192
-"""Rows read, or ids named, in one go: far below SQLite's limit of 32766 bound values."""
-
-_Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A part of what happened since a change number.
-
-    `ids` (n,) int64 carry `embeddings` (n, dim) float32 from now on; `gone` (m,) int64 are to be
-    left out of searches.
-    """
-
-    ids: npt.NDArray[np.int64]
-    embeddings: Embeddings
-    gone: npt.NDArray[np.int64]
 
 
 class Images:
@@ -129,7 +111,7 @@ class Images:
         with self._database.writing() as session:
             found = [
                 image_id
-                for chunk in chunks(ids)
+                for chunk in id_chunks(ids)
                 for image_id in session.scalars(
                     select(ImageRow.id).where(
                         ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk)
@@ -152,44 +134,9 @@ class Images:
                     for image_id, change in zip(found, changes, strict=True)
                 ],
             )
-            for chunk in chunks(found):
+            for chunk in id_chunks(found):
                 session.execute(delete(ImageRow).where(ImageRow.id.in_(chunk)))
             return len(found)
-
-    def newest_change(self, collection_id: int) -> int:
-        """The newest change number given out. Raises CollectionNotFoundError."""
-        with self._database.reading() as session:
-            return newest_change(session, collection_id)
-
-    def follow(
-        self, collection_id: int, dim: int, after: int, apply: Callable[[Changes], None]
-    ) -> int:
-        """Replay what happened after a change number, in parts; returns through which number.
-
-        All parts show one state of the catalog. After 0 only what is indexed is replayed.
-        Raises CollectionNotFoundError where the collection was removed.
-        """
-        with self._database.reading() as session:
-            through = newest_change(session, collection_id)
-            if after:
-                _follow_deletions(session, collection_id, dim, after, apply)
-            statement = select(ImageRow.id, ImageRow.status, ImageRow.embedding).where(
-                ImageRow.collection_id == collection_id, ImageRow.change > after
-            )
-            if not after:
-                statement = statement.where(ImageRow.status == "indexed")
-            result = session.execute(statement.execution_options(yield_per=_CHUNK))
-            for rows in result.partitions():
-                alive = [(row.id, row.embedding) for row in rows if row.status == "indexed"]
-                gone = [row.id for row in rows if row.status != "indexed"]
-                apply(
-                    Changes(
-                        ids=np.array([image_id for image_id, _ in alive], dtype=np.int64),
-                        embeddings=unpack_embeddings([vector for _, vector in alive], dim),
-                        gone=np.array(gone, dtype=np.int64),
-                    )
-                )
-        return through
 
     def _mark(
         self,
@@ -201,7 +148,7 @@ class Images:
         with self._database.writing() as session:
             found = [
                 (image_id, status(embedded))
-                for chunk in chunks(ids)
+                for chunk in id_chunks(ids)
                 for image_id, embedded in session.execute(
                     select(ImageRow.id, ImageRow.embedding.is_not(None)).where(
                         ImageRow.collection_id == collection_id,
@@ -222,22 +169,9 @@ class Images:
             )
 
 
-def chunks(items: Iterable[_Item], size: int = _CHUNK) -> Iterator[list[_Item]]:
-    """Cut items into lists of at most `size`."""
-    everything = list(items)
-    for start in range(0, len(everything), size):
-        yield everything[start : start + size]
-
-
-def pack_embedding(embedding: Embedding) -> bytes:
+def _pack_embedding(embedding: Embedding) -> bytes:
     """Write a (dim,) embedding as float32, little-endian, whatever the machine."""
     return np.asarray(embedding, dtype="<f4").tobytes()
-
-
-def unpack_embeddings(packed: Sequence[bytes | None], dim: int) -> Embeddings:
-    """Read n packed embeddings into (n, dim) float32."""
-    joined = b"".join(vector for vector in packed if vector is not None)
-    return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(-1, dim)
 
 
 def _key(file: ImageFile) -> tuple[int, str]:
@@ -269,7 +203,7 @@ def _indexed_values(item: IndexedFile) -> dict[str, Any]:
         "latitude": exif.latitude,
         "longitude": exif.longitude,
         "orientation": exif.orientation,
-        "embedding": pack_embedding(item.embedding),
+        "embedding": _pack_embedding(item.embedding),
     }
 
 
@@ -329,7 +263,7 @@ def _update(session: Session, rows: list[dict[str, Any]]) -> None:
 
 
 def _forget_annotations(session: Session, ids: list[int]) -> None:
-    for chunk in chunks(ids):
+    for chunk in id_chunks(ids):
         session.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
         session.execute(delete(AnswerRow).where(AnswerRow.image_id.in_(chunk)))
 
@@ -339,15 +273,3 @@ def _ids_by_change(session: Session, collection_id: int, changes: range) -> dict
         ImageRow.collection_id == collection_id, ImageRow.change.between(changes[0], changes[-1])
     )
     return dict(session.execute(statement).all())
-
-
-def _follow_deletions(
-    session: Session, collection_id: int, dim: int, after: int, apply: Callable[[Changes], None]
-) -> None:
-    statement = select(DeletionRow.image_id).where(
-        DeletionRow.collection_id == collection_id, DeletionRow.change > after
-    )
-    gone = np.array(session.scalars(statement).all(), dtype=np.int64)
-    if gone.size:
-        nothing = np.empty(0, dtype=np.int64), np.empty((0, dim), dtype=np.float32)
-        apply(Changes(*nothing, gone=gone))

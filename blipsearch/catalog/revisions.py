@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,9 +12,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import DBAPIError
 
-from blipsearch.catalog.sqlite import make_engine, translated, write_engine
+from blipsearch.catalog.sqlite import DRIVER_ERRORS, make_engine, translated, write_engine
 from blipsearch.errors import LibraryError, LibraryNotFoundError, LibraryRevisionError
 
 __all__ = ["Migrations"]
@@ -52,7 +52,7 @@ class Migrations:
         self._refuse_unknown(database, revision)
         raise LibraryRevisionError(
             f"the library {database.parent} has schema {revision}, this blipsearch needs "
-            f"{self.head}; run `blipsearch upgrade --library {database.parent}`"
+            f"{self.head}; run `blipsearch upgrade --library {_quoted(database)}`"
         )
 
     def create(self, database: Path) -> None:
@@ -92,7 +92,7 @@ class Migrations:
                         "choose another directory with --library"
                     )
                 row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             raise translated(error, database) or error from error
         return str(row[0]) if row else "none"
 
@@ -111,7 +111,7 @@ class Migrations:
             with engine.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except DBAPIError as error:
+        except DRIVER_ERRORS as error:
             raise translated(error, database) or error from error
         finally:
             engine.dispose()
@@ -138,12 +138,16 @@ def _back_up(database: Path, revision: str) -> None:
             closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
-    except sqlite3.Error as error:
+    except DRIVER_ERRORS as error:
         raise translated(error, copy) or error from error
 
 
 def _no_library(database: Path) -> LibraryNotFoundError:
     return LibraryNotFoundError(
         f"there is no library in {database.parent}; "
-        f"make one with `blipsearch index SOURCE --library {database.parent}`"
+        f"make one with `blipsearch index SOURCE --library {_quoted(database)}`"
     )
+
+
+def _quoted(database: Path) -> str:
+    return shlex.quote(str(database.parent))

@@ -11,10 +11,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from blipsearch.errors import BlipSearchError, LibraryBusyError, LibraryError
 
-__all__ = ["BUSY_SECONDS", "make_engine", "translated", "write_engine"]
+__all__ = ["BUSY_SECONDS", "DRIVER_ERRORS", "make_engine", "translated", "write_engine"]
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process's transaction before it says who is in the way."""
+
+DRIVER_ERRORS = (DBAPIError, sqlite3.Error)
+"""What `translated` takes: most errors come wrapped, those of a connection's set-up do not."""
 
 _BEGIN = "sqlite_begin"
 
