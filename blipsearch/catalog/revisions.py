@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from blipsearch.catalog.sqlite import DRIVER_ERRORS, make_engine, translated, write_engine
+from blipsearch.catalog.sqlite import (
+    DRIVER_ERRORS,
+    copy_database,
+    make_engine,
+    read_revision,
+    translated,
+    write_engine,
+)
 from blipsearch.errors import LibraryError, LibraryNotFoundError, LibraryRevisionError
 
 __all__ = ["Migrations"]
@@ -76,25 +81,15 @@ class Migrations:
         """Read the catalog's revision, and only read. Raises LibraryNotFoundError, LibraryError."""
         if not database.is_file():
             raise _no_library(database)
-        try:
-            with closing(_open_read_only(database)) as connection:
-                tables = {
-                    name
-                    for (name,) in connection.execute(
-                        "SELECT name FROM sqlite_master WHERE type = 'table'"
-                    )
-                }
-                if not tables:
-                    raise _no_library(database)
-                if "alembic_version" not in tables:
-                    raise LibraryError(
-                        f"{database} is a database, but not a blipsearch catalog; "
-                        "choose another directory with --library"
-                    )
-                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except DRIVER_ERRORS as error:
-            raise translated(error, database) or error from error
-        return str(row[0]) if row else "none"
+        tables, revision = read_revision(database)
+        if not tables:
+            raise _no_library(database)
+        if revision is None:
+            raise LibraryError(
+                f"{database} is a database, but not a blipsearch catalog; "
+                "choose another directory with --library"
+            )
+        return revision
 
     def _refuse_unknown(self, database: Path, revision: str) -> None:
         if revision not in {script.revision for script in self._scripts().walk_revisions()}:
@@ -125,21 +120,11 @@ class Migrations:
         return config
 
 
-def _open_read_only(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
-
-
 def _back_up(database: Path, revision: str) -> None:
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    copy = database.with_name(f"{database.stem}-{revision}-{moment}{database.suffix}")
-    try:
-        with (
-            closing(_open_read_only(database)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
-    except DRIVER_ERRORS as error:
-        raise translated(error, copy) or error from error
+    copy_database(
+        database, database.with_name(f"{database.stem}-{revision}-{moment}{database.suffix}")
+    )
 
 
 def _no_library(database: Path) -> LibraryNotFoundError:

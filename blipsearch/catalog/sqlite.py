@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -11,7 +12,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from blipsearch.errors import BlipSearchError, LibraryBusyError, LibraryError
 
-__all__ = ["BUSY_SECONDS", "DRIVER_ERRORS", "make_engine", "translated", "write_engine"]
+__all__ = [
+    "BUSY_SECONDS",
+    "DRIVER_ERRORS",
+    "copy_database",
+    "make_engine",
+    "read_revision",
+    "translated",
+    "write_engine",
+]
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process's transaction before it says who is in the way."""
@@ -57,6 +66,34 @@ def write_engine(engine: Engine) -> Engine:
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
+def read_revision(database: Path) -> tuple[int, str | None]:
+    """How many tables a database has, and the schema revision it states; opened read-only.
+
+    Raises LibraryError where the file is damaged or no database.
+    """
+    try:
+        with closing(_open_read_only(database)) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+            if "alembic_version" not in names:
+                return len(names), None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return len(names), str(row[0]) if row else None
+    except sqlite3.Error as error:
+        raise translated(error, database) or error from error
+
+
+def copy_database(database: Path, copy: Path) -> None:
+    """Copy a database as one consistent state, while others may use it. Raises LibraryError."""
+    try:
+        with (
+            closing(_open_read_only(database)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise translated(error, copy) or error from error
+
+
 def translated(error: sqlite3.Error | DBAPIError, database: Path) -> BlipSearchError | None:
     """Say as an error of ours what SQLite met; None where it is a fault in our own SQL."""
     origin = error.orig if isinstance(error, DBAPIError) else error
@@ -86,3 +123,7 @@ _ADVICE = {
     "SQLITE_IOERR": "the disk did not answer as it should: check it and its free space, "
     "then run the command again",
 }
+
+
+def _open_read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
