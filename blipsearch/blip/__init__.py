@@ -1,5 +1,7 @@
 """The BLIP layer: the only package that imports torch and transformers."""
 
+from blipsearch.blip.answerer import BlipAnswerer
+from blipsearch.blip.captioner import BlipCaptioner
 from blipsearch.blip.retriever import BlipRetriever, EncodedImages
 
-__all__ = ["BlipRetriever", "EncodedImages"]
+__all__ = ["BlipAnswerer", "BlipCaptioner", "BlipRetriever", "EncodedImages"]

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from blipsearch.blip.find import BUILTIN, RELEASED, CheckpointFiles, Task
+from blipsearch.blip.untyped import Tokenizer
 from blipsearch.errors import CheckpointMismatchError, CheckpointUnavailableError
 
 __all__ = [
     "TEMPERATURE_KEY",
+    "Shapes",
     "check_config",
     "check_pixels",
     "check_tokenizer",
@@ -28,12 +29,13 @@ __all__ = [
 ]
 
 HEADS_OF_WIDTH = {768: 12, 1024: 16}
-"""Attention heads of the released text encoders and vision towers (BLIP, configs/ and models/vit.py)."""
+"""Attention heads of the released text encoders (BLIP, med_config.json) and towers (vit.py)."""
 
 TEMPERATURE_KEY = "blipsearch_itm_temperature"
 """Our own key in config.json: what the ITM logits are divided by before a probability is read."""
 
 Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of each weight by its name."""
 
 
 def read_config(files: CheckpointFiles) -> dict[str, Any]:
@@ -75,19 +77,20 @@ def _check_heads(files: CheckpointFiles, part: str, section: Mapping[str, Any], 
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             said = "is missing" if value is None else f"is {value!r}"
             raise CheckpointMismatchError(
-                f"{files.config}: {part}.{key} {said}; it is not guessed, because a wrong one gives "
-                f"plausible nonsense; take the checkpoint's newest revision, or {_instead(task)}"
+                f"{files.config}: {part}.{key} {said}; a wrong guess would give plausible "
+                f"nonsense; take the checkpoint's newest revision, or {_instead(task)}"
             )
     needed = HEADS_OF_WIDTH.get(width or 0, heads)
     if heads != needed:
         raise CheckpointMismatchError(
             f"{files.config}: {part}.num_attention_heads is {heads}, but width {width} was trained "
-            f"with {needed} (configs on the Hub before April 2023 were wrong); take the checkpoint's "
-            f"newest revision, or {_instead(task)}"
+            f"with {needed} (configs on the Hub before April 2023 were wrong); take the "
+            f"checkpoint's newest revision, or {_instead(task)}"
         )
     if width is not None and heads is not None and width % heads:
         raise CheckpointMismatchError(
-            f"{files.config}: {part}.hidden_size {width} cannot be split into {heads} attention heads"
+            f"{files.config}: {part}.hidden_size {width} cannot be split into {heads} "
+            f"attention heads"
         )
 
 
@@ -123,7 +126,9 @@ def read_shapes(files: CheckpointFiles, task: Task) -> dict[str, tuple[int, ...]
         ) from error
 
 
-def check_weights(files: CheckpointFiles, found: Shapes, wanted: Shapes, task: Task) -> None:
+def check_weights(
+    files: CheckpointFiles, raw: Mapping[str, Any], found: Shapes, wanted: Shapes, task: Task
+) -> None:
     """Check that the file holds the wanted weights, all of them and no others, in their shapes.
 
     Raises CheckpointMismatchError, naming the file, the first few weights and how many, what the
@@ -142,12 +147,12 @@ def check_weights(files: CheckpointFiles, found: Shapes, wanted: Shapes, task: T
     faults = "; ".join(part for part in parts if part)
     if faults:
         raise CheckpointMismatchError(
-            f"{files.weights} does not fit {task}: {faults}.{_what_it_is(files)} Nothing is filled "
+            f"{files.weights} does not fit {task}: {faults}.{_what_it_is(raw)} Nothing is filled "
             f"in with random weights; {_instead(task)}"
         )
 
 
-def check_tokenizer(files: CheckpointFiles, tokenizer: Any, raw: Mapping[str, Any]) -> None:  # noqa: ANN401  # transformers is untyped here
+def check_tokenizer(files: CheckpointFiles, tokenizer: Tokenizer, raw: Mapping[str, Any]) -> None:
     """Check that the vocabulary is the one the embeddings were trained with.
 
     The tokenizer holds neither [DEC] nor [ENC]; they are the two rows after its own.
@@ -168,8 +173,8 @@ def check_tokenizer(files: CheckpointFiles, tokenizer: Any, raw: Mapping[str, An
     for key, value in wanted.items():
         if text.get(key) != value:
             raise CheckpointMismatchError(
-                f"{files.config}: text_config.{key} is {text.get(key)!r}, but the tokenizer and the "
-                f"vocabulary of {size} say {value}; one of the two is from another checkpoint"
+                f"{files.config}: text_config.{key} is {text.get(key)!r}, but the tokenizer and "
+                f"the vocabulary of {size} say {value}; one of the two is from another checkpoint"
             )
     if None in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id):
         raise CheckpointMismatchError(
@@ -212,15 +217,10 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(str(length) for length in shape) or "a scalar"
 
 
-def _what_it_is(files: CheckpointFiles) -> str:
-    raw = json.loads(files.config.read_text(encoding="utf-8"))
+def _what_it_is(raw: Mapping[str, Any]) -> str:
     architectures = raw.get("architectures")
     return f" Its config calls it {', '.join(architectures)}." if architectures else ""
 
 
 def _instead(task: Task) -> str:
     return f"use a checkpoint for {task} such as {RELEASED[task]}, or `{BUILTIN}`"
-
-
-def _parent(path: Path) -> Path:
-    return path.parent

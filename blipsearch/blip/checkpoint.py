@@ -25,15 +25,16 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 from blipsearch.blip import check
 from blipsearch.blip.device import choose_device, choose_dtype, dtype_name
 from blipsearch.blip.find import CheckpointFiles, Task, find_checkpoint
+from blipsearch.blip.untyped import Network, NetworkClass, Processor
 from blipsearch.errors import CheckpointMismatchError
 from blipsearch.records import CheckpointIdentity
 
 __all__ = ["Checkpoint", "load_checkpoint"]
 
 VISION_EPS = 1e-6
-"""The original's layer_norm_eps of the vision tower (models/vit.py); configs on the Hub say 1e-5."""
+"""The original's layer_norm_eps of the vision tower (models/vit.py); the Hub's configs say 1e-5."""
 
-NETWORKS: dict[Task, Any] = {
+NETWORKS: dict[Task, NetworkClass] = {
     "itm": BlipForImageTextRetrieval,
     "caption": BlipForConditionalGeneration,
     "vqa": BlipForQuestionAnswering,
@@ -49,8 +50,8 @@ class Checkpoint:
     probability is read.
     """
 
-    network: Any
-    processor: Any
+    network: Network
+    processor: Processor
     identity: CheckpointIdentity
     device: torch.device
     dtype: torch.dtype
@@ -89,7 +90,7 @@ def load_checkpoint(
     )
 
 
-def _load_processor(files: CheckpointFiles, raw: Mapping[str, Any]) -> Any:  # noqa: ANN401  # a BlipProcessor
+def _load_processor(files: CheckpointFiles, raw: Mapping[str, Any]) -> Processor:
     try:
         tokenizer = BertTokenizer.from_pretrained(str(files.directory), local_files_only=True)
         pixels = BlipImageProcessorPil.from_pretrained(str(files.directory), local_files_only=True)
@@ -106,7 +107,7 @@ def _load_processor(files: CheckpointFiles, raw: Mapping[str, Any]) -> Any:  # n
 
 def _load_network(
     files: CheckpointFiles, raw: Mapping[str, Any], task: Task, dtype: torch.dtype
-) -> Any:  # noqa: ANN401  # one of transformers' BLIP classes
+) -> Network:
     found = {
         key: shape
         for key, shape in check.read_shapes(files, task).items()
@@ -114,7 +115,7 @@ def _load_network(
         if not key.endswith(".position_ids")
     }
     network = _build_empty(files, raw, _choose_network(task, found))
-    missing = _check_fit(files, network, found, task)
+    missing = _check_fit(files, raw, network, found, task)
     with safe_open(files.weights, framework="pt") as weights:
         # A copy, because a mapped file that is replaced under a running process would end it.
         state = {key: weights.get_tensor(key).to(dtype, copy=True) for key in found}
@@ -128,13 +129,15 @@ def _load_network(
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def _choose_network(task: Task, found: Mapping[str, tuple[int, ...]]) -> Any:  # noqa: ANN401
+def _choose_network(task: Task, found: check.Shapes) -> NetworkClass:
     if task == "itm" and any(key.startswith(("text_model.", "visual_projection")) for key in found):
         return BlipModel
     return NETWORKS[task]
 
 
-def _build_empty(files: CheckpointFiles, raw: Mapping[str, Any], network_class: Any) -> Any:  # noqa: ANN401
+def _build_empty(
+    files: CheckpointFiles, raw: Mapping[str, Any], network_class: NetworkClass
+) -> Network:
     """Build the network without memory for weights, so that none can keep random values."""
     vision = {**raw["vision_config"], "layer_norm_eps": VISION_EPS}
     try:
@@ -149,11 +152,12 @@ def _build_empty(files: CheckpointFiles, raw: Mapping[str, Any], network_class: 
 
 def _check_fit(
     files: CheckpointFiles,
-    network: Any,
-    found: Mapping[str, tuple[int, ...]],
-    task: Task,  # noqa: ANN401
+    raw: Mapping[str, Any],
+    network: Network,
+    found: check.Shapes,
+    task: Task,
 ) -> set[str]:
-    """Check the weights against the class's own; return those that are only another's second name."""
+    """Check the weights against the class's own; return those under another's name in the file."""
     wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     second_names = {
         missing
@@ -162,11 +166,11 @@ def _check_fit(
         if missing not in found and present in found
     }
     needed = {key: shape for key, shape in wanted.items() if key not in second_names}
-    check.check_weights(files, found, needed, task)
+    check.check_weights(files, raw, found, needed, task)
     return second_names
 
 
-def _identify(files: CheckpointFiles, network: Any, processor: Any) -> CheckpointIdentity:  # noqa: ANN401
+def _identify(files: CheckpointFiles, network: Network, processor: Processor) -> CheckpointIdentity:
     digest = hashlib.sha256()
     for path in (files.config, files.weights):
         with path.open("rb") as stream:
@@ -186,7 +190,7 @@ def _identify(files: CheckpointFiles, network: Any, processor: Any) -> Checkpoin
     )
 
 
-def _embedding_dim(network: Any) -> int:  # noqa: ANN401
+def _embedding_dim(network: Network) -> int:
     """Return the length of an embedding, 0 for a network that makes none."""
     for name in ("vision_proj", "visual_projection"):
         projection = getattr(network, name, None)

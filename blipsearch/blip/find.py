@@ -1,4 +1,4 @@
-"""Finding a checkpoint's files: the built-in one, a directory, or a name on the Hugging Face Hub."""
+"""Finding a checkpoint's files: the built-in one, a directory, or a name on the Hub."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class CheckpointFiles:
 
 
 def find_checkpoint(name: str, task: Task, *, revision: str | None = None) -> CheckpointFiles:
-    """Find the files of `builtin`, of a directory, or of a Hub name, downloading the last if needed.
+    """Find the files of `builtin`, of a directory, or of a Hub name, downloading these if needed.
 
     A complete copy in the Hub's local cache is used without asking the Hub.
 
@@ -131,13 +131,14 @@ def _check_complete(name: str, directory: Path, task: Task) -> None:
         return
     if WEIGHTS in missing and (directory / "pytorch_model.bin").is_file():
         raise CheckpointMismatchError(
-            f"checkpoint {name!r} has its weights only as {directory / 'pytorch_model.bin'}, a pickle "
-            f"that can run any code when loaded; use one with {WEIGHTS} (the released ones have it, "
-            f"for example {RELEASED[task]}), or convert it with safetensors"
+            f"checkpoint {name!r} has its weights only as {directory / 'pytorch_model.bin'}, a "
+            f"pickle that can run any code when loaded; use one with {WEIGHTS} (the released ones "
+            f"have it, for example {RELEASED[task]}), or convert it with safetensors"
         )
     raise CheckpointUnavailableError(
         f"checkpoint {name!r} is incomplete: {directory} has no {', no '.join(missing)}; "
-        f"copy or download it again, or use another: --checkpoint DIR, {RELEASED[task]}, `{BUILTIN}`"
+        f"copy or download it again, or use another: --checkpoint DIR, {RELEASED[task]}, "
+        f"`{BUILTIN}`"
     )
 
 
@@ -174,7 +175,7 @@ def _download(name: str, task: Task, revision: str | None) -> Path:
     except RepositoryNotFoundError as error:
         raise CheckpointNotFoundError(
             f"there is no checkpoint {name!r}, neither a directory here nor a name on the Hub "
-            f"(or it is private: then `hf auth login`); the default is {RELEASED[task]}, {elsewhere}"
+            f"(or it is private: then `hf auth login`); take {RELEASED[task]}, {elsewhere}"
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointNotFoundError(

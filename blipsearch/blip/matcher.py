@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+
+from blipsearch.blip.untyped import Network
 
 __all__ = ["match_states"]
 
 
-def match_states(network: Any, ids: torch.Tensor, states: torch.Tensor) -> torch.Tensor:  # noqa: ANN401  # a BlipForImageTextRetrieval
+def match_states(network: Network, ids: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
     """Return the ITM logits, (n, 2), of one text and n images; column 1 speaks for a match.
 
     `ids` is the text, (1, length), beginning with [ENC]; `states` are image states,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from blipsearch.blip.untyped import ImageProcessor
 
 __all__ = ["Pixels", "prepare_image", "to_rgb"]
 
@@ -25,7 +25,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def prepare_image(image: Image.Image, processor: Any) -> Pixels:  # noqa: ANN401  # transformers is untyped here
+def prepare_image(image: Image.Image, processor: ImageProcessor) -> Pixels:
     """Resize a picture to the network's size, bicubic and without a crop, and normalise it.
 
     `processor` is a BlipImageProcessorPil: with torchvision installed, BlipProcessor would choose

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from blipsearch.blip.untyped import Tokenizer
+
 __all__ = ["MAX_TOKENS", "Vocabulary", "pad", "pre_caption", "pre_question"]
 
 MAX_TOKENS = 35
-"""Tokens of a caption or question at most, first token and [SEP] included (BLIP, models/blip_itm.py)."""
+"""Tokens of a caption or question at most, first token and [SEP] included (BLIP, blip_itm.py)."""
 
 CAPTION_WORDS = 30
 QUESTION_WORDS = 50
@@ -48,7 +49,7 @@ class Vocabulary:
     several threads at once.
     """
 
-    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401  # transformers is untyped here
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         # The wrapper sets truncation and padding on the shared Rust object at every call, which
         # threads must not do at once; the Rust object itself only reads.

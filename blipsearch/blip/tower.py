@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,21 @@ from blipsearch.blip.device import dtype_name
 from blipsearch.blip.find import Task
 from blipsearch.blip.pixels import Pixels, prepare_image
 from blipsearch.blip.text import Vocabulary
+from blipsearch.blip.untyped import Network
 from blipsearch.blip.vision import encode_vision
-from blipsearch.errors import ShapeError
+from blipsearch.errors import QueryError, ShapeError
 from blipsearch.records import CheckpointIdentity
 
-__all__ = ["IMAGE_BATCH", "States", "Tower"]
+__all__ = ["IMAGE_BATCH", "Chunk", "States", "Tower", "spread"]
 
 States = npt.NDArray[np.float32] | npt.NDArray[np.float16]
 """Image states, (n, tokens, width), float32 or float16."""
 
 IMAGE_BATCH = 16
 """Images in the vision tower at once: at base size about 0.3 GiB of activations in float32."""
+
+Chunk = tuple[slice, torch.Tensor]
+"""Which images of a request these are, and their states on the device."""
 
 
 class Tower:
@@ -38,7 +42,7 @@ class Tower:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
-        self._network: Any = checkpoint.network
+        self._network: Network = checkpoint.network
         self._vocabulary = Vocabulary(checkpoint.processor.tokenizer)
 
     @classmethod
@@ -54,7 +58,7 @@ class Tower:
 
         `device` is auto, cpu, cuda, cuda:N or mps; `dtype` is auto, float32, float16 or bfloat16.
 
-        Raises CheckpointNotFoundError, CheckpointUnavailableError (offline, gated, half-downloaded),
+        Raises CheckpointNotFoundError, CheckpointUnavailableError (offline, gated, incomplete),
         CheckpointMismatchError (not a checkpoint for this task), or DeviceError.
         """
         return cls(
@@ -112,9 +116,22 @@ class Tower:
             pixels[number] = self.prepare(image)
         return pixels
 
+    @torch.inference_mode()
     def _encode_pixels(self, pixels: Pixels) -> torch.Tensor:
         """Return the states of at most IMAGE_BATCH prepared pictures, in the network's dtype."""
         return encode_vision(self._network.vision_model, self._to_device(pixels))
+
+    def _chunks_of_images(self, images: Sequence[Image.Image]) -> Iterator[Chunk]:
+        """Yield a few images at a time, encoded, so that memory does not grow with the request."""
+        for start in range(0, len(images), IMAGE_BATCH):
+            part = slice(start, start + IMAGE_BATCH)
+            yield part, self._encode_pixels(self._prepare_all(images[part]))
+
+    def _chunks_of_states(self, states: States) -> Iterator[Chunk]:
+        """Yield a few images' stored states at a time, on the device."""
+        for start in range(0, len(states), IMAGE_BATCH):
+            part = slice(start, start + IMAGE_BATCH)
+            yield part, self._to_device(states[part])
 
     def _to_device(self, array: npt.NDArray[np.generic]) -> torch.Tensor:
         """Copy an array, which may be read-only, to the device in the network's dtype."""
@@ -140,3 +157,14 @@ class Tower:
             )
         if states.dtype not in (np.float32, np.float16):
             raise ShapeError(f"image states are float32 or float16, not {states.dtype}")
+
+
+def spread(what: str, text: str | Sequence[str], n: int) -> list[str]:
+    """Return one text per image from one text for all or a list of n.
+
+    Raises QueryError when the list has another length.
+    """
+    texts = [text] * n if isinstance(text, str) else list(text)
+    if len(texts) != n:
+        raise QueryError(f"give one {what} for all images or one each: {len(texts)} for {n} images")
+    return texts

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch.nn.functional import scaled_dot_product_attention
+
+from blipsearch.blip.untyped import Network, VisionTower
 
 __all__ = ["encode_vision"]
 
 
-def encode_vision(tower: Any, pixels: torch.Tensor) -> torch.Tensor:  # noqa: ANN401  # a BlipVisionModel
+def encode_vision(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:
     """Return the image states, (n, tokens, width), of pixels (n, 3, size, size).
 
     The same function as `BlipVisionModel.forward`'s last_hidden_state (transformers accepts only
@@ -26,7 +26,7 @@ def encode_vision(tower: Any, pixels: torch.Tensor) -> torch.Tensor:  # noqa: AN
     return normalised
 
 
-def _attend(attention: Any, states: torch.Tensor) -> torch.Tensor:  # noqa: ANN401  # a BlipAttention
+def _attend(attention: Network, states: torch.Tensor) -> torch.Tensor:
     n, tokens, width = states.shape
     joint = attention.qkv(states).reshape(
         n, tokens, 3, attention.num_heads, width // attention.num_heads
