@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from blipsearch.blip.find import BUILTIN, RELEASED, CheckpointFiles, Task
-from blipsearch.blip.untyped import Tokenizer
+from blipsearch.blip.untyped import ImageProcessor, Tokenizer
 from blipsearch.errors import CheckpointMismatchError, CheckpointUnavailableError
 
 __all__ = [
@@ -183,21 +183,21 @@ def check_tokenizer(files: CheckpointFiles, tokenizer: Tokenizer, raw: Mapping[s
         )
 
 
-def check_pixels(files: CheckpointFiles, settings: Mapping[str, Any], image_size: int) -> None:
+def check_pixels(files: CheckpointFiles, processor: ImageProcessor, image_size: object) -> None:
     """Check that pictures are brought to the size the position embeddings were trained for.
 
     Smaller pictures would be accepted by the network, with wrong positions.
 
     Raises CheckpointMismatchError for another size, or steps left out.
     """
-    size = settings["size"]
-    if (size.get("height"), size.get("width")) != (image_size, image_size):
+    size = processor.size
+    if (size.height, size.width) != (image_size, image_size):
         raise CheckpointMismatchError(
-            f"{files.directory}: the image processor makes pictures of {dict(size)}, but "
+            f"{files.directory}: the image processor makes pictures of {size}, but "
             f"config.json's vision_config.image_size is {image_size}; make the two agree"
         )
     left_out = [
-        step for step in ("do_resize", "do_rescale", "do_normalize") if not settings.get(step)
+        step for step in ("do_resize", "do_rescale", "do_normalize") if not getattr(processor, step)
     ]
     if left_out:
         raise CheckpointMismatchError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors import safe_open
 from transformers import (
     BertTokenizer,
@@ -19,6 +20,7 @@ from transformers import (
     BlipForQuestionAnswering,
     BlipModel,
     BlipProcessor,
+    GenerationConfig,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
@@ -29,7 +31,7 @@ from blipsearch.blip.untyped import Network, NetworkClass, Processor
 from blipsearch.errors import CheckpointMismatchError
 from blipsearch.records import CheckpointIdentity
 
-__all__ = ["Checkpoint", "load_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "quiet"]
 
 VISION_EPS = 1e-6
 """The original's layer_norm_eps of the vision tower (models/vit.py); the Hub's configs say 1e-5."""
@@ -101,7 +103,7 @@ def _load_processor(files: CheckpointFiles, raw: Mapping[str, Any]) -> Processor
             "own repository"
         ) from error
     check.check_tokenizer(files, tokenizer, raw)
-    check.check_pixels(files, pixels.to_dict(), raw["vision_config"].get("image_size"))
+    check.check_pixels(files, pixels, raw["vision_config"].get("image_size"))
     return BlipProcessor(pixels, tokenizer)
 
 
@@ -120,12 +122,15 @@ def _load_network(
         # A copy, because a mapped file that is replaced under a running process would end it.
         state = {key: weights.get_tensor(key).to(dtype, copy=True) for key in found}
     network.load_state_dict(state, strict=False, assign=True)
-    with _quiet():
+    with quiet():
         network.tie_weights(missing_keys=missing, recompute_mapping=False)
     for module in network.modules():
         positions = getattr(module, "position_ids", None)
         if isinstance(positions, torch.Tensor):
             module.position_ids = torch.arange(positions.shape[-1]).expand((1, -1))
+    if hasattr(network, "text_decoder"):
+        # What the config says about decoding is left over from transformers' defaults of 2022.
+        network.text_decoder.generation_config = GenerationConfig()
     return network.eval().requires_grad_(requires_grad=False)
 
 
@@ -142,7 +147,7 @@ def _build_empty(
     vision = {**raw["vision_config"], "layer_norm_eps": VISION_EPS}
     try:
         config = BlipConfig.from_dict({**raw, "vision_config": vision})
-        with torch.device("meta"), _quiet():
+        with torch.device("meta"), quiet():
             return network_class(config)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise CheckpointMismatchError(
@@ -175,17 +180,17 @@ def _identify(files: CheckpointFiles, network: Network, processor: Processor) ->
     for path in (files.config, files.weights):
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
-    settings = processor.image_processor.to_dict()
+    pixels = processor.image_processor
     return CheckpointIdentity(
         name=files.name,
         revision=files.revision,
         fingerprint=digest.hexdigest(),
         dim=_embedding_dim(network),
         preprocessing={
-            "size": settings["size"]["height"],
-            "mean": list(settings["image_mean"]),
-            "std": list(settings["image_std"]),
-            "resample": "bicubic",
+            "size": pixels.size.height,
+            "mean": list(pixels.image_mean),
+            "std": list(pixels.image_std),
+            "resample": Image.Resampling(pixels.resample).name.lower(),
         },
     )
 
@@ -200,7 +205,7 @@ def _embedding_dim(network: Network) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hold back transformers' warnings about things that are checked here, for this block only."""
     sources = [
         logging.getLogger(f"transformers.{name}")

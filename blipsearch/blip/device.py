@@ -6,7 +6,7 @@ import torch
 
 from blipsearch.errors import DeviceError
 
-__all__ = ["choose_device", "choose_dtype", "dtype_name"]
+__all__ = ["DTYPES", "choose_device", "choose_dtype", "dtype_name"]
 
 DTYPES = {
     "float32": torch.float32,
