@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import blipsearch
 from blipsearch.edge import exit_on_error
@@ -36,20 +35,21 @@ COMMANDS = {
 class LazyGroup(TyperGroup):
     """A command group whose commands live in modules loaded by name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: object) -> list[str]:
         """Name the commands in the order a newcomer needs them."""
         del ctx
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:
         """Load the command's module; None for a name that is no command."""
         del ctx
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command = typer.main.get_command(import_module(module).app)
+        found = typer.main.get_command(import_module(module).app)
         # A module with one command has no group around it.
-        return command.commands[cmd_name] if isinstance(command, click.Group) else command
+        command = found.commands[cmd_name] if isinstance(found, TyperGroup) else found
+        return command if isinstance(command, TyperCommand) else None
 
 
 app = typer.Typer(
