@@ -1,0 +1,29 @@
+"""Images: open, bound, orient and hash one image. Pillow and numpy only."""
+
+from blipsearch.images.exif import read_exif
+from blipsearch.images.hashes import perceptual_hash, sha256_of, sha256_of_bytes
+from blipsearch.images.opening import (
+    FORMATS,
+    SUFFIXES,
+    TOO_LARGE_HINT,
+    ImageSource,
+    OpenedImage,
+    UndecodedImage,
+    open_image,
+    read_header,
+)
+
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "TOO_LARGE_HINT",
+    "ImageSource",
+    "OpenedImage",
+    "UndecodedImage",
+    "open_image",
+    "perceptual_hash",
+    "read_exif",
+    "read_header",
+    "sha256_of",
+    "sha256_of_bytes",
+]

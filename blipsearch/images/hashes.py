@@ -1,0 +1,53 @@
+"""Two hashes of an image: of its bytes (same file) and of its look (nearly the same picture)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["perceptual_hash", "sha256_of", "sha256_of_bytes"]
+
+SIDE = 32
+LOW = 8
+PIECE = 1 << 20
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """Hash a whole binary file from its first byte, in hex, a piece at a time."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    """Hash bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def perceptual_hash(image: Image.Image) -> int:
+    """Hash how a picture looks: an unsigned 64-bit integer, few bits of which differ between
+    copies that were rescaled or recompressed.
+
+    The DCT hash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"
+    (2010), bit for bit as ImageHash's `phash` computes it: 32 x 32 grey pixels, the 8 x 8 lowest
+    frequencies of their DCT-II, one bit each for "above the median", rows first.
+    """
+    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    pixels = np.asarray(grey, dtype=np.float64)  # (32, 32)
+    cosines = _cosines()  # (8, 32)
+    low = cosines @ pixels @ cosines.T  # (8, 8)
+    bits = (low > np.median(low)).ravel()
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _cosines() -> npt.NDArray[np.float64]:
+    """Give the first 8 rows of the DCT-II over 32 points, shape (8, 32)."""
+    frequencies = np.arange(LOW)[:, None]
+    points = np.arange(SIDE)[None, :]
+    return 2 * np.cos(np.pi * frequencies * (2 * points + 1) / (2 * SIDE))
