@@ -236,7 +236,10 @@ class Collection:
         return self._open_catalog().runs.newest(self._id, limit)
 
     def set_metadata(self, image_id: int, metadata: Mapping[str, object]) -> None:
-        """Replace an image's metadata with what JSON can hold. Raises ImageNotFoundError."""
+        """Replace an image's metadata with what JSON can hold.
+
+        Raises ImageNotFoundError, and QueryError for other values.
+        """
         self._open_catalog().annotations.set_metadata(self._id, image_id, metadata)
 
     def set_tags(self, image_id: int, tags: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, id_chunks
-from blipsearch.errors import ImageNotFoundError
+from blipsearch.errors import ImageNotFoundError, QueryError
 from blipsearch.records import Answer, Caption
 from blipsearch.tables import AnswerRow, CaptionRow, ImageRow, ImageTagRow
 
@@ -29,7 +30,8 @@ class Annotations:
     def set_metadata(
         self, collection_id: int, image_id: int, metadata: Mapping[str, object]
     ) -> None:
-        """Replace an image's metadata; values are what JSON can hold."""
+        """Replace an image's metadata. Raises QueryError for values that JSON cannot hold."""
+        _check_json(metadata)
         with self._database.writing() as session:
             _check_image(session, collection_id, image_id)
             (change,) = next_changes(session, collection_id, 1)
@@ -129,6 +131,15 @@ def _check_image(session: Session, collection_id: int, image_id: int) -> None:
     )
     if session.scalar(statement) is None:
         raise ImageNotFoundError(f"no image {image_id} in this collection")
+
+
+def _check_json(metadata: Mapping[str, object]) -> None:
+    try:
+        json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise QueryError(
+            f"metadata must be what JSON can hold (text, finite numbers, lists, objects): {error}"
+        ) from error
 
 
 def _caption(row: CaptionRow) -> Caption:

@@ -59,10 +59,7 @@ class Database:
         try:
             yield
         except DRIVER_ERRORS as error:
-            ours = translated(error, self.path)
-            if ours is None:
-                raise
-            raise ours from error
+            raise translated(error, self.path) from error
 
 
 def chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:

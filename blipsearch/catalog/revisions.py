@@ -107,7 +107,7 @@ class Migrations:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DRIVER_ERRORS as error:
-            raise translated(error, database) or error from error
+            raise translated(error, database) from error
         finally:
             engine.dispose()
 

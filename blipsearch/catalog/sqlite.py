@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from blipsearch.errors import BlipSearchError, LibraryBusyError, LibraryError
+from blipsearch.errors import LibraryBusyError, LibraryError
 
 __all__ = [
     "BUSY_SECONDS",
@@ -79,7 +79,7 @@ def read_revision(database: Path) -> tuple[int, str | None]:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             return len(names), str(row[0]) if row else None
     except sqlite3.Error as error:
-        raise translated(error, database) or error from error
+        raise translated(error, database) from error
 
 
 def copy_database(database: Path, copy: Path) -> None:
@@ -91,11 +91,11 @@ def copy_database(database: Path, copy: Path) -> None:
         ):
             source.backup(target)
     except sqlite3.Error as error:
-        raise translated(error, copy) or error from error
+        raise translated(error, copy) from error
 
 
-def translated(error: sqlite3.Error | DBAPIError, database: Path) -> BlipSearchError | None:
-    """Say as an error of ours what SQLite met; None where it is a fault in our own SQL."""
+def translated(error: sqlite3.Error | DBAPIError, database: Path) -> LibraryError:
+    """Say as an error of ours what SQLite met, and what to do about it."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(origin, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -106,7 +106,7 @@ def translated(error: sqlite3.Error | DBAPIError, database: Path) -> BlipSearchE
     for prefix, advice in _ADVICE.items():
         if name.startswith(prefix):
             return LibraryError(f"{database}: {origin} ({name}); {advice}")
-    return None
+    return LibraryError(f"{database}: {origin} ({name}); this is a fault in blipsearch, report it")
 
 
 _ADVICE = {

@@ -92,9 +92,11 @@ def _create_images() -> None:
         sa.Column("metadata", sa.JSON(), nullable=False),
         sa.Column("embedding", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint(
-            "status <> 'indexed' OR embedding IS NOT NULL", name="ck_images_embedding"
+            "status <> 'indexed' OR embedding IS NOT NULL", name=op.f("ck_images_embedding")
         ),
-        sa.CheckConstraint("status IN ('indexed', 'failed', 'missing')", name="ck_images_status"),
+        sa.CheckConstraint(
+            "status IN ('indexed', 'failed', 'missing')", name=op.f("ck_images_status")
+        ),
         sa.ForeignKeyConstraint(
             ["collection_id"],
             ["collections.id"],

@@ -1,0 +1,154 @@
+"""The migrations build what the tables say, and bring old catalogs there without loss."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+
+from blipsearch.catalog.revisions import Migrations
+from blipsearch.errors import LibraryError, LibraryNotFoundError, LibraryRevisionError
+from blipsearch.library import open_library, upgrade_library
+from blipsearch.tables import Base
+from tests.unit.collection_makers import indexed_file, new_collection
+
+_NEXT = '''
+"""Remember who took a picture."""
+import sqlalchemy as sa
+from alembic import op
+revision = "0002"
+down_revision = "0001"
+def upgrade():
+    op.add_column("images", sa.Column("artist", sa.Text()))
+'''
+_BROKEN = '''
+"""Change something, then fail."""
+import sqlalchemy as sa
+from alembic import op
+revision = "0003"
+down_revision = "0002"
+def upgrade():
+    op.drop_table("answers")
+    op.execute("INSERT INTO nowhere VALUES (1)")
+'''
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """A catalog of this program's revision, with one image."""
+    with new_collection(tmp_path / "library") as photos:
+        source = photos.add_source("/pictures")
+        photos.write([indexed_file(source.id, "a.jpg")])
+    return tmp_path / "library" / "catalog.sqlite"
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Migrations:
+    """The migrations of a program one revision ahead."""
+    directory = tmp_path / "newer program 100%"
+    shutil.copytree(Migrations.shipped().directory, directory)
+    (directory / "versions" / "0002_artist.py").write_text(_NEXT)
+    return Migrations(directory)
+
+
+def _columns(catalog: Path) -> list[str]:
+    with closing(sqlite3.connect(catalog)) as connection:
+        return [row[1] for row in connection.execute("PRAGMA table_info(images)")]
+
+
+def test_the_migrated_schema_is_that_of_the_tables(catalog: Path) -> None:
+    engine = create_engine(f"sqlite:///{catalog}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_name": lambda name, kind, _parents: (
+                    kind != "table" or not str(name).startswith("captions_fts")
+                )
+            },
+        )
+        differences = compare_metadata(context, Base.metadata)
+    engine.dispose()
+    assert differences == []
+
+
+def test_checks_cascades_and_counting_ids_are_those_of_the_tables(
+    tmp_path: Path, catalog: Path
+) -> None:
+    """What a comparison of metadata does not look at."""
+    built = tmp_path / "built.sqlite"
+    engines = [create_engine(f"sqlite:///{path}") for path in (built, catalog)]
+    Base.metadata.create_all(engines[0])
+    of_tables, of_migrations = (inspect(engine) for engine in engines)
+    for table in Base.metadata.tables:
+        for facts in ("get_check_constraints", "get_foreign_keys", "get_table_options"):
+            of_one = getattr(of_tables, facts)(table)
+            of_other = getattr(of_migrations, facts)(table)
+            assert of_one == of_other, (table, facts)
+    counting = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
+    with closing(sqlite3.connect(built)) as one, closing(sqlite3.connect(catalog)) as other:
+        assert one.execute(counting).fetchall() == other.execute(counting).fetchall() != []
+    for engine in engines:
+        engine.dispose()
+
+
+def test_an_older_catalog_is_refused_with_the_command_that_upgrades_it(
+    catalog: Path, newer: Migrations
+) -> None:
+    before = catalog.read_bytes()
+    with pytest.raises(LibraryRevisionError, match="blipsearch upgrade --library"):
+        newer.check(catalog)
+    assert catalog.read_bytes() == before
+
+
+def test_an_upgrade_keeps_the_rows_and_a_copy_of_what_was(catalog: Path, newer: Migrations) -> None:
+    assert newer.upgrade(catalog) == ("0001", "0002")
+    newer.check(catalog)
+    assert "artist" in _columns(catalog)
+    (copy,) = catalog.parent.glob("catalog-0001-*.sqlite")
+    assert "artist" not in _columns(copy)
+    Migrations.shipped().check(copy)
+    for path in (catalog, copy):
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT path FROM images").fetchall() == [("a.jpg",)]
+
+
+def test_an_upgrade_that_fails_changes_nothing(catalog: Path, newer: Migrations) -> None:
+    (newer.directory / "versions" / "0003_broken.py").write_text(_BROKEN)
+    with pytest.raises(LibraryError, match="no such table: nowhere"):
+        newer.upgrade(catalog)
+    assert Migrations.shipped().revision(catalog) == "0001"
+    assert "artist" not in _columns(catalog)
+    with open_library(catalog.parent) as library:
+        assert library.collections()[0].indexed == 1
+
+
+def test_a_newer_catalog_is_refused_and_left_byte_for_byte(
+    catalog: Path, newer: Migrations
+) -> None:
+    newer.upgrade(catalog)
+    before = catalog.read_bytes()
+    for attempt in (open_library, upgrade_library):
+        with pytest.raises(LibraryRevisionError, match="made by a newer blipsearch"):
+            attempt(catalog.parent)
+    with pytest.raises(LibraryRevisionError, match="made by a newer blipsearch"):
+        open_library(catalog.parent, create=True)
+    assert catalog.read_bytes() == before
+
+
+def test_upgrading_what_is_up_to_date_leaves_no_copy(catalog: Path) -> None:
+    head = Migrations.shipped().head
+    assert upgrade_library(catalog.parent) == (head, head)
+    assert not list(catalog.parent.glob("catalog-*"))
+
+
+def test_upgrading_nothing_says_how_to_make_a_library(tmp_path: Path) -> None:
+    with pytest.raises(LibraryNotFoundError, match="blipsearch index SOURCE --library"):
+        upgrade_library(tmp_path)
+    assert not list(tmp_path.iterdir())
