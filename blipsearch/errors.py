@@ -28,6 +28,7 @@ look only at this tree.
     - CollectionCheckpointError (ValueError)
     - SnapshotError
   x QueryError (ValueError)
+  x WorldError (ValueError)
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ __all__ = [
     "ShapeError",
     "SnapshotError",
     "SourceError",
+    "WorldError",
 ]
 
 
@@ -201,3 +203,9 @@ class QueryError(BlipSearchError, ValueError):
     """A query cannot be understood or is out of its limits."""
 
     code = "invalid_query"
+
+
+class WorldError(BlipSearchError, ValueError):
+    """A name, a sentence or a number does not belong to the picture-book world."""
+
+    code = "not_in_world"

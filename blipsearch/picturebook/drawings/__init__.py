@@ -1,0 +1,40 @@
+"""How every kind of thing is drawn: one function a kind, from a pose to shapes."""
+
+from collections.abc import Callable
+
+from blipsearch.picturebook.drawings import animals, home, toys, vehicles
+from blipsearch.picturebook.drawings.shapes import Drawing, Pose
+
+DRAWINGS: dict[str, Callable[[Pose], Drawing]] = {
+    draw.__name__: draw
+    for draw in (
+        home.apple,
+        toys.ball,
+        toys.balloon,
+        animals.bird,
+        vehicles.boat,
+        home.bowl,
+        home.box,
+        animals.butterfly,
+        home.cage,
+        vehicles.car,
+        animals.cat,
+        home.cup,
+        animals.dog,
+        animals.elephant,
+        animals.fish,
+        home.flower,
+        home.house,
+        toys.kite,
+        toys.moon,
+        home.mushroom,
+        animals.rabbit,
+        toys.rocket,
+        animals.snail,
+        toys.star,
+        vehicles.train,
+        home.tree,
+        toys.umbrella,
+    )
+}
+"""The drawing of each of world.KINDS."""
