@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from PIL import Image
 from safetensors import safe_open
 from transformers import (
@@ -149,7 +150,7 @@ def _build_empty(
         config = BlipConfig.from_dict({**raw, "vision_config": vision})
         with torch.device("meta"), quiet():
             return network_class(config)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (StrictDataclassError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise CheckpointMismatchError(
             f"{files.config} does not describe a BLIP network: {error}"
         ) from error

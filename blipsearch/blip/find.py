@@ -48,6 +48,7 @@ DOWNLOADED = [
     "special_tokens_map.json",
     "generation_config.json",
 ]
+ELSEWHERE = f"or use a copy on disk (--checkpoint DIR), another cache (HF_HOME=DIR), or `{BUILTIN}`"
 BUILTIN_DIRECTORY = Path(__file__).resolve().parents[1] / "picturebook" / "checkpoint"
 
 
@@ -154,15 +155,22 @@ def _find_on_hub(name: str, task: Task, revision: str | None) -> CheckpointFiles
         directory = Path(cached).parent
     else:
         directory = _download(name, task, revision)
-        _check_complete(name, directory, task)
+        _check_downloaded(name, directory)
     # A snapshot's directory is called by its commit.
     return CheckpointFiles(name, directory, revision=directory.name)
 
 
+def _check_downloaded(name: str, directory: Path) -> None:
+    missing = _missing_files(directory)
+    if missing:
+        raise CheckpointUnavailableError(
+            f"checkpoint {name!r} is incomplete: its copy from the Hub, {directory}, has no "
+            f"{', no '.join(missing)} (half-downloaded, or the repository has only a pickle, which "
+            f"is never loaded); try again online, {ELSEWHERE}"
+        )
+
+
 def _download(name: str, task: Task, revision: str | None) -> Path:
-    elsewhere = (
-        f"or use a copy on disk (--checkpoint DIR), another cache (HF_HOME=DIR), or `{BUILTIN}`"
-    )
     try:
         return Path(
             huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=DOWNLOADED)
@@ -170,12 +178,12 @@ def _download(name: str, task: Task, revision: str | None) -> Path:
     except GatedRepoError as error:
         raise CheckpointUnavailableError(
             f"checkpoint {name!r} is gated on the Hub: accept its terms at its page and log in "
-            f"with `hf auth login`, {elsewhere}"
+            f"with `hf auth login`, {ELSEWHERE}"
         ) from error
     except RepositoryNotFoundError as error:
         raise CheckpointNotFoundError(
             f"there is no checkpoint {name!r}, neither a directory here nor a name on the Hub "
-            f"(or it is private: then `hf auth login`); take {RELEASED[task]}, {elsewhere}"
+            f"(or it is private: then `hf auth login`); take {RELEASED[task]}, {ELSEWHERE}"
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointNotFoundError(
@@ -185,7 +193,7 @@ def _download(name: str, task: Task, revision: str | None) -> Path:
     except (OSError, httpx2.HTTPError) as error:
         raise CheckpointUnavailableError(
             f"checkpoint {name!r} is not complete in the local cache and cannot be downloaded: "
-            f"{_cause(error)}; try again online, {elsewhere}"
+            f"{_cause(error)}; try again online, {ELSEWHERE}"
         ) from error
 
 
