@@ -38,6 +38,7 @@ def serve(  # noqa: PLR0913  # a command's options are its interface
     from blipsearch.errors import SettingsError
     from blipsearch.library import open_library
     from blipsearch.settings import make_settings
+    from indexer.progress import drawing, indexing
 
     if host not in {"127.0.0.1", "localhost", "::1"}:
         raise SettingsError(
@@ -48,7 +49,8 @@ def serve(  # noqa: PLR0913  # a command's options are its interface
         library=library, device=device, dtype=dtype, max_megapixels=max_megapixels
     )
     if demo:
-        ensure_demo(settings)
+        with drawing() as on_drawn, indexing() as on_indexed:
+            ensure_demo(settings, on_drawn=on_drawn, on_indexed=on_indexed)
     with open_library(settings.library) as opened:
         names = [info.name for info in opened.collections()]
     if not names:
