@@ -13,6 +13,7 @@ from blipsearch.picturebook.grammar import (
     is_true,
     parse,
     questions,
+    unambiguous,
 )
 from blipsearch.picturebook.render import label_map, render
 from blipsearch.picturebook.scene import Group, Scene, Thing, draw_scene, gallery, twin
@@ -51,4 +52,5 @@ __all__ = [
     "questions",
     "render",
     "twin",
+    "unambiguous",
 ]

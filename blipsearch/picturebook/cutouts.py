@@ -48,7 +48,11 @@ _TILTS = {
 }
 """How far a kind may be turned, in degrees; 3 for the others, which stand on the ground."""
 
-_SHADOW = 70
+_SHADOW = 0.28
+_SHADE: RGB = (20, 16, 40)
+
+Drawn = Sequence[tuple[Shape, list[float]]]
+"""The shapes of one cut-out, each with its points in pixels: x, y, x, y, ..."""
 
 
 def cut_out(kind: str, box: Box, paints: Mapping[str, RGB], rng: Rng) -> Cutout:
@@ -79,12 +83,8 @@ def paint_cutouts(canvas: Image.Image, cutouts: Sequence[Cutout], pen: Pen) -> N
     """Paint `cutouts`, none of which overlap, onto the square `canvas`."""
     size = canvas.width
     drawn = [[(shape, _flat(shape.points, size)) for shape in cutout.shapes] for cutout in cutouts]
-    border = round((pen.line + pen.edge) * size)
-    shadow = Image.new("L", canvas.size, 0)
-    _paint_edges(ImageDraw.Draw(shadow), drawn, border, _SHADOW)
-    canvas.paste((20, 16, 40), (round(0.006 * size), round(0.009 * size)), shadow)
+    _paint_paper(canvas, drawn, round((pen.line + pen.edge) * size))
     draw = ImageDraw.Draw(canvas)
-    _paint_edges(draw, drawn, border, CREAM)
     line = max(1, round(pen.line * size))
     for cutout, shapes in zip(cutouts, drawn, strict=True):
         for shape, points in shapes:
@@ -109,22 +109,25 @@ def _flat(points: Points, size: int) -> list[float]:
     return flat
 
 
-def _paint_edges(
-    draw: ImageDraw.ImageDraw,
-    drawn: Sequence[Sequence[tuple[Shape, list[float]]]],
-    border: int,
-    paint: RGB | int,
-) -> None:
-    size = draw.im.size[0]
+def _paint_paper(canvas: Image.Image, drawn: Sequence[Drawn], border: int) -> None:
+    """The paper the things are cut from, `border` pixels wider than them, and its shadow."""
+    size = canvas.width
+    paper = Image.new("L", canvas.size, 0)
+    draw = ImageDraw.Draw(paper)
     for shapes in drawn:
         for shape, points in shapes:
             if shape.inner:
                 continue
             if shape.width:
-                _stroke(draw, points, round(shape.width * size) + 2 * border, paint)
+                _stroke(draw, points, round(shape.width * size) + 2 * border, 255)
             else:
-                draw.polygon(points, fill=paint)
-                _stroke(draw, points + points[:2], 2 * border, paint)
+                draw.polygon(points, fill=255)
+                _stroke(draw, points + points[:2], 2 * border, 255)
+    x0, y0, x1, y1 = paper.getbbox() or (0, 0, 1, 1)
+    paper = paper.crop((x0, y0, x1, y1))
+    shadow = paper.point([round(i * _SHADOW) for i in range(256)])
+    canvas.paste(_SHADE, (x0 + round(0.006 * size), y0 + round(0.009 * size)), shadow)
+    canvas.paste(CREAM, (x0, y0), paper)
 
 
 def _paint(
@@ -137,7 +140,7 @@ def _paint(
     paint, ink = paints[shape.paint], paints["ink"]
     if shape.width:
         width = max(1, round(shape.width * draw.im.size[0]))
-        if not shape.inner:
+        if not shape.inner and shape.paint != "ink":
             _stroke(draw, points, width + 2 * line, ink)
         _stroke(draw, points, width, paint)
         return
@@ -147,17 +150,17 @@ def _paint(
 
 
 def _stroke(draw: ImageDraw.ImageDraw, points: list[float], width: int, paint: RGB | int) -> None:
-    """A line with round corners and ends."""
+    """A line with round ends and, where it would show, round corners."""
     draw.line(points, fill=paint, width=width)
-    if width < 3:
+    if width < _THIN:
         return
     half = width / 2
-    few = len(points) <= 2 * _FEW
-    spots = range(0, len(points), 2) if few else (0, len(points) - 2)
-    for i in spots:
+    has_corners = width >= _THICK or len(points) <= 2 * _FEW
+    for i in range(0, len(points), 2) if has_corners else (0, len(points) - 2):
         x, y = points[i], points[i + 1]
         draw.ellipse((x - half, y - half, x + half, y + half), fill=paint)
 
 
+_THIN, _THICK = 3, 9
 _FEW = 12
-"""Outlines with so few points have corners; denser ones are smooth anyway."""
+"""Outlines with so few points have sharp corners; denser ones are smooth unless drawn thick."""

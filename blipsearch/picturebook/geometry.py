@@ -37,9 +37,9 @@ def gaps(a: Box, b: Box) -> tuple[float, float]:
 def holds(relation: str, a: Box, b: Box) -> bool:
     """Whether `a` is clearly in `relation` to `b`.
 
-    Left and right: no overlap sideways, and the centres lie at least 1.5 times as far apart sideways
-    as upright; above and below the same, turned. Next to: left or right of it, and the gap is at
-    most NEXT_TO_GAP. Inside: the box lies wholly within the other.
+    Left and right: no overlap sideways, and the centres lie at least 1.5 times as far apart
+    sideways as upright; above and below the same, turned. Next to: left or right of it, and the gap
+    is at most NEXT_TO_GAP. Inside: the box lies wholly within the other.
     """
     if relation == "inside":
         return _within(a, b)

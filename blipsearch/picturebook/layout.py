@@ -76,7 +76,7 @@ ASPECTS = {
 """Width divided by height of each kind."""
 
 _EDGE = 0.03
-_MEMBER_GAP = (0.02, 0.035)
+_MEMBER_GAP = (0.03, 0.05)
 _MEMBER_SPACING = 0.01
 _SPACING = 0.035
 _SPACING_OF_HUB = 0.014

@@ -16,12 +16,27 @@ BODIES: Mapping[str, RGB] = MappingProxyType(
         "blue": (40, 98, 206),
         "purple": (124, 62, 172),
         "pink": (250, 146, 186),
-        "brown": (122, 74, 42),
+        "brown": (132, 82, 46),
         "black": (46, 45, 54),
         "white": (251, 249, 244),
     }
 )
 """The middle shade of each colour."""
+
+_DARKS: Mapping[str, RGB] = MappingProxyType(
+    {
+        "red": (160, 26, 44),
+        "orange": (208, 96, 22),
+        "yellow": (232, 174, 34),
+        "green": (36, 116, 62),
+        "blue": (28, 66, 152),
+        "purple": (90, 42, 134),
+        "pink": (228, 108, 158),
+        "brown": (88, 50, 30),
+        "black": (28, 27, 34),
+        "white": (222, 222, 230),
+    }
+)
 
 CREAM: RGB = (253, 249, 238)
 INKS: tuple[RGB, ...] = ((45, 38, 52), (58, 40, 36), (36, 42, 64), (52, 48, 46))
@@ -44,6 +59,7 @@ _FIXED: Mapping[str, RGB] = MappingProxyType(
         "collar": (250, 236, 190),
         "middle": (250, 208, 80),
         "spot": CREAM,
+        "stripe": CREAM,
         "shadow": (222, 210, 192),
     }
 )
@@ -66,20 +82,25 @@ def varied(colour: RGB, rng: Rng, reach: int) -> RGB:
 
 def palette(colour: str, ink: RGB, rng: Rng) -> dict[str, RGB]:
     """The paints for one group of a colour, by the names that drawings use."""
-    body = varied(BODIES[colour], rng, 4 if colour in ("white", "black") else 10)
+    shade = rng.random()
+    reach = 4 if colour in ("white", "black") else 10
+    body = varied(
+        mixed(BODIES[colour], _DARKS[colour], 0 if colour == "white" else 0.2 * shade), rng, reach
+    )
     paints = dict(_FIXED) | {
         "ink": ink,
         "mark": ink,
         "body": body,
-        "dark": mixed(body, (30, 16, 44), 0.26),
+        "dark": mixed(_DARKS[colour], body, 0.2),
         "light": mixed(body, (255, 255, 255), 0.34),
         "tint": mixed(body, (240, 246, 250), 0.66),
         "pale": mixed(body, (252, 250, 244), 0.86),
     }
     if colour == "black":
-        paints |= {"mark": (196, 194, 206), "light": (92, 90, 104), "dark": (28, 27, 34)}
+        paints |= {"mark": (196, 194, 206), "light": (92, 90, 104)}
     if colour == "white":
-        paints |= {"dark": (222, 220, 226), "tint": (226, 236, 242), "spot": (226, 190, 186)}
+        paints |= {"tint": (208, 222, 234), "pale": (222, 230, 238), "spot": (222, 176, 172)}
+        paints["stripe"] = (204, 214, 228)
     if colour in ("yellow", "orange", "white"):
         paints["middle"] = (232, 150, 50) if colour == "white" else (128, 82, 44)
     return paints

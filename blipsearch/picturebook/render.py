@@ -1,4 +1,4 @@
-"""Draws a scene as a page of a picture book: paper cut-outs with an ink line on a painted setting."""
+"""Draws a scene as a page of a picture book: inked paper cut-outs on a painted setting."""
 
 import random
 from collections.abc import Iterator
@@ -30,11 +30,12 @@ def render(scene: Scene, size: int = 384) -> Image.Image:
     """
     if size < SMALLEST:
         raise WorldError(f"a picture must be at least {SMALLEST} pixels wide, not {size}")
-    scale = 3 if size <= 128 else 2
+    scale = 2 if 128 < size <= 256 else 3
     rng = random.Random(scene.seed)
     canvas = paint_backdrop(scene.setting, size * scale, rng)
     pen = Pen(pick(rng, INKS), uniform(rng, 0.0075, 0.0105), uniform(rng, 0.011, 0.016))
-    behind, in_front = [], []
+    behind: list[Cutout] = []
+    in_front: list[Cutout] = []
     for number, cutout in _cutouts(scene, pen):
         (behind if _holds_another(scene, number) else in_front).append(cutout)
     for layer in (behind, in_front):

@@ -59,9 +59,10 @@ def draw_scene(seed: int, *, split: str = "train") -> Scene:
 
 
 def gallery(count: int, seed: int) -> Iterator[Scene]:
-    """`count` scenes to show around: no two told by the same words, and no house over a bird.
+    """`count` scenes to show around, all of "new_scenes" and no two told by the same words.
 
-    Settings take turns, and what belongs in the sky is never below what belongs on the ground.
+    Settings take turns, most scenes have several groups, and what flies is up while the rest stands
+    on the ground. The same seed gives the same scenes.
     """
     number = seed * 1_000_003
     shown: set[tuple[object, ...]] = set()
@@ -70,6 +71,8 @@ def gallery(count: int, seed: int) -> Iterator[Scene]:
             number += 1
             scene = draw_scene(number, split="new_scenes")
             if scene.setting != world.SETTINGS[turn % len(world.SETTINGS)]:
+                continue
+            if len(scene.groups) == 1 and turn % _LONELY:
                 continue
             if _is_down_to_earth(scene) and meaning(scene) not in shown:
                 break
@@ -127,6 +130,9 @@ def _of_one_kind(specs: tuple[Spec, ...], relation: Relation) -> tuple[Spec, ...
     )
     return tuple(changed)
 
+
+_LONELY = 4
+"""In the gallery at most one scene of so many has a single group."""
 
 _IN_THE_SKY = frozenset({"balloon", "bird", "butterfly", "kite", "moon", "rocket", "star"})
 _EITHER = frozenset({"umbrella", "ball"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from blipsearch.picturebook.drawings import animals, home, toys, vehicles
+from blipsearch.picturebook.drawings import animals, home, pets, toys, vehicles
 from blipsearch.picturebook.drawings.shapes import Drawing, Pose
 
 DRAWINGS: dict[str, Callable[[Pose], Drawing]] = {
@@ -18,9 +18,9 @@ DRAWINGS: dict[str, Callable[[Pose], Drawing]] = {
         animals.butterfly,
         home.cage,
         vehicles.car,
-        animals.cat,
+        pets.cat,
         home.cup,
-        animals.dog,
+        pets.dog,
         animals.elephant,
         animals.fish,
         home.flower,
@@ -28,7 +28,7 @@ DRAWINGS: dict[str, Callable[[Pose], Drawing]] = {
         toys.kite,
         toys.moon,
         home.mushroom,
-        animals.rabbit,
+        pets.rabbit,
         toys.rocket,
         animals.snail,
         toys.star,

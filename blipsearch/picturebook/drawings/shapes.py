@@ -1,4 +1,4 @@
-"""The pencil case: closed outlines and lines as arrays of points, and how a drawing is put together.
+"""The pencil case: outlines and lines as arrays of points, and how a drawing is put together.
 
 Drawings use coordinates from 0 to 1, x to the right and y down; all arrays of points have shape
 (n, 2) and dtype float64. A drawing may stick out of the unit square: it is fitted into its box as a
@@ -75,29 +75,28 @@ def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float 
     if turn:
         c, s = math.cos(turn), math.sin(turn)
         points = points @ np.array([[c, s], [-s, c]])
-    return points + (x, y)
+    moved: Points = points + np.array([x, y])
+    return moved
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float, stop: float) -> Points:
     """Part of an ellipse, from angle `start` to `stop` in degrees; 0 is right, 90 is down."""
-    angles = np.radians(np.linspace(start, stop, 18))
+    angles = math.radians(start) + math.radians(stop - start) * _steps()
     return np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1)
 
 
 def blob(*points: XY) -> Points:
     """A smooth closed outline through `points` (Catmull-Rom)."""
-    knots = np.array(points)
-    around = np.stack([np.roll(knots, shift, axis=0) for shift in (1, 0, -1, -2)])
-    return np.einsum("sk,knd->nsd", _catmull_rom(), around).reshape(-1, 2)
+    return _through(np.array(points)[_neighbours(len(points))])
 
 
 def curve(*points: XY) -> Points:
     """A smooth open line through `points` (Catmull-Rom)."""
     knots = np.array(points)
-    ends = np.concatenate([knots[:1], knots, knots[-1:]])
-    around = np.stack([ends[i : len(ends) - 3 + i] for i in range(4)])
-    inside = np.einsum("sk,knd->nsd", _catmull_rom(), around).reshape(-1, 2)
-    return np.concatenate([inside, knots[-1:]])
+    last = len(points) - 1
+    around = knots[_neighbours(len(points))[:, :-1]]
+    around[0, 0], around[3, -1] = knots[0], knots[last]
+    return np.concatenate([_through(around), knots[last:]])
 
 
 def rounded(x0: float, y0: float, x1: float, y1: float, radius: float) -> Points:
@@ -147,6 +146,25 @@ def eye(x: float, y: float, radius: float, look: float, pose: Pose) -> Drawing:
 def _circle() -> Points:
     angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@lru_cache(maxsize=1)
+def _steps() -> Points:
+    return np.linspace(0, 1, 18)
+
+
+@lru_cache(maxsize=32)
+def _neighbours(number: int) -> npt.NDArray[np.int64]:
+    """For each of `number` knots on a ring: the one before, itself, and the two after, (4, n)."""
+    indices: npt.NDArray[np.int64] = np.arange(number) + np.array([[-1], [0], [1], [2]])
+    return indices % number
+
+
+def _through(around: Points) -> Points:
+    """Six points from each knot on towards the next; `around` (4, n, 2) as _neighbours has them."""
+    n = around.shape[1]
+    points: Points = _catmull_rom() @ around.reshape(4, -1)  # (6, n * 2)
+    return points.reshape(6, n, 2).transpose(1, 0, 2).reshape(-1, 2)
 
 
 @lru_cache(maxsize=1)

@@ -21,101 +21,95 @@ from blipsearch.picturebook.drawings.shapes import (
 
 
 def ball(pose: Pose) -> Drawing:
-    """A beach ball with curved stripes."""
-    tilt = 0.12 * pose.a
+    """A beach ball with a pale stripe and a dark side."""
+    tilt = 0.1 * pose.a
     return [
         fill("body", ellipse(0.5, 0.5, 0.5)),
         patch(
-            "cream",
+            "stripe",
             joined(
-                arc(0.5, 0.5, 0.49, 0.49, -118, -62),
-                arc(0.5 + tilt, 0.5, 0.16, 0.46, -70, 70),
-                arc(0.5, 0.5, 0.49, 0.49, 62, 118),
-                arc(0.5 + tilt, 0.5, 0.16, 0.46, 110, 250),
+                arc(0.5, 0.5, 0.49, 0.49, -112, -68),
+                arc(0.5 + tilt, 0.5, 0.14, 0.46, -70, 70),
+                arc(0.5, 0.5, 0.49, 0.49, 68, 112),
+                arc(0.5 + tilt, 0.5, 0.14, 0.46, 110, 250),
             ),
         ),
         patch(
-            "dark", joined(arc(0.5, 0.5, 0.49, 0.49, 140, 220), arc(0.28, 0.5, 0.1, 0.32, 270, 90))
+            "dark",
+            joined(arc(0.5, 0.5, 0.49, 0.49, 140, 220), arc(0.26, 0.5, 0.1, 0.32, 270, 90)),
         ),
-        patch("light", ellipse(0.78, 0.28, 0.08, 0.05, 0.8)),
-        patch("dark", ellipse(0.5 + tilt, 0.06, 0.08, 0.04)),
+        patch("dark", ellipse(0.5 + tilt / 2, 0.06, 0.09, 0.04)),
+        patch("light", ellipse(0.79, 0.29, 0.08, 0.05, 0.8)),
     ]
 
 
 def balloon(pose: Pose) -> Drawing:
-    """A balloon on a wavy string."""
-    sway = 0.14 * pose.a
+    """A balloon on a string."""
+    sway = 0.05 * pose.a
+    string = curve((0.5, 0.74), (0.54 + sway, 0.84), (0.46 + sway, 0.96), (0.52 + 2 * sway, 1.1))
     return [
-        line(
-            "mark",
-            curve((0.5, 0.72), (0.5 + sway, 0.8), (0.5 - sway, 0.9), (0.5 + sway, 1.0)),
-            0.03,
-        ),
-        fill("dark", corners((0.42, 0.76), (0.5, 0.68), (0.58, 0.76))),
+        line("ink", string, 0.028),
+        fill("dark", corners((0.41, 0.79), (0.5, 0.7), (0.59, 0.79))),
         fill(
             "body",
             blob(
                 (0.5, 0.0),
                 (0.84, 0.1),
                 (0.98, 0.34),
-                (0.8, 0.6),
-                (0.5, 0.73),
-                (0.2, 0.6),
+                (0.8, 0.62),
+                (0.5, 0.75),
+                (0.2, 0.62),
                 (0.02, 0.34),
                 (0.16, 0.1),
             ),
         ),
-        patch("light", blob((0.22, 0.3), (0.26, 0.18), (0.4, 0.1), (0.34, 0.2), (0.3, 0.32))),
-        *face(0.52, 0.38, 0.34, pose),
+        patch("light", blob((0.2, 0.3), (0.26, 0.17), (0.4, 0.09), (0.34, 0.2), (0.29, 0.32))),
+        *face(0.52, 0.4, 0.34, pose),
     ]
 
 
 def kite(pose: Pose) -> Drawing:
     """A kite of four panels with bows along its tail."""
-    sway = 0.16 * pose.a
-    tail = curve((0.5, 0.7), (0.5 + sway, 0.8), (0.5 - sway, 0.9), (0.5 + sway, 1.02))
-    bows = [_bow(float(x), float(y)) for x, y in tail[[5, 10, 16]]]
+    sway = 0.06 * pose.a
+    tail = curve((0.5, 0.7), (0.56 + sway, 0.84), (0.44 + sway, 0.98), (0.54 + 2 * sway, 1.14))
     return [
         line("ink", tail, 0.025),
-        *(fill("dark", bow) for bow in bows),
-        fill("body", corners((0.5, 0.0), (1.0, 0.3), (0.5, 0.72), (0.0, 0.3))),
-        patch("light", corners((0.5, 0.0), (1.0, 0.3), (0.5, 0.3))),
-        patch("light", corners((0.0, 0.3), (0.5, 0.3), (0.5, 0.72))),
-        mark(corners((0.5, 0.02), (0.5, 0.7)), 0.03),
-        mark(corners((0.02, 0.3), (0.98, 0.3)), 0.03),
+        *(fill("dark", _bow(*tail[i])) for i in (7, 15)),
+        fill("body", corners((0.5, 0.0), (1.0, 0.32), (0.5, 0.76), (0.0, 0.32))),
+        patch("light", corners((0.5, 0.0), (1.0, 0.32), (0.5, 0.32))),
+        patch("light", corners((0.0, 0.32), (0.5, 0.32), (0.5, 0.76))),
+        mark(corners((0.5, 0.02), (0.5, 0.74)), 0.028),
+        mark(corners((0.02, 0.32), (0.98, 0.32)), 0.028),
     ]
 
 
 def _bow(x: float, y: float) -> Points:
-    return corners(
-        (x - 0.15, y - 0.04),
-        (x, y),
-        (x + 0.15, y - 0.04),
-        (x + 0.15, y + 0.04),
-        (x, y),
-        (x - 0.15, y + 0.04),
+    left, right = (
+        ((x - 0.12, y - 0.035), (x - 0.12, y + 0.035)),
+        ((x + 0.12, y + 0.035), (x + 0.12, y - 0.035)),
     )
+    return corners(*left, (x, y), *right, (x, y))
 
 
 def moon(pose: Pose) -> Drawing:
-    """A crescent moon with a dreamy face."""
-    bite = 0.06 * pose.a
-    outer = arc(0.6, 0.5, 0.6, 0.5, 55, 305)
-    inner = arc(0.86 + bite, 0.5, 0.52, 0.41, 292, 68)
+    """A crescent moon, perhaps with a dreamy face."""
+    bite = 0.05 * pose.a
+    outer = arc(0.62, 0.5, 0.62, 0.5, 62, 298)
+    inner = arc(0.94 + bite, 0.5, 0.5, 0.4, 284, 76)
     shapes = [
         fill("body", joined(outer, inner)),
         patch(
             "light",
-            joined(arc(0.62, 0.5, 0.55, 0.45, 120, 240), arc(0.67, 0.5, 0.54, 0.44, 240, 120)),
+            joined(arc(0.62, 0.5, 0.57, 0.46, 120, 240), arc(0.68, 0.5, 0.57, 0.46, 240, 120)),
         ),
-        patch("dark", ellipse(0.36, 0.82, 0.05, 0.04)),
-        patch("dark", ellipse(0.3, 0.2, 0.04, 0.03)),
+        patch("dark", ellipse(0.44, 0.83, 0.055, 0.04)),
+        patch("dark", ellipse(0.4, 0.17, 0.045, 0.033)),
     ]
     if pose.smiles:
         shapes += [
-            mark(arc(0.24, 0.42, 0.08, 0.05, 10, 170), 0.03),
-            mark(arc(0.24, 0.56, 0.08, 0.07, 10, 150), 0.03),
-            patch("blush", ellipse(0.15, 0.53, 0.06, 0.045)),
+            mark(arc(0.28, 0.42, 0.09, 0.05, 10, 170), 0.03),
+            mark(arc(0.29, 0.58, 0.08, 0.07, 10, 150), 0.03),
+            patch("blush", ellipse(0.18, 0.53, 0.06, 0.04)),
         ]
     return shapes
 
@@ -130,12 +124,12 @@ def rocket(pose: Pose) -> Drawing:
                 (0.34, 0.8),
                 (0.5, 0.78),
                 (0.66, 0.8),
-                (0.62, 0.92),
-                (0.5, 1.06 + fire),
-                (0.38, 0.92),
+                (0.63, 0.96),
+                (0.5, 1.18 + fire),
+                (0.37, 0.96),
             ),
         ),
-        patch("sun", blob((0.42, 0.8), (0.58, 0.8), (0.54, 0.9), (0.5, 0.97 + fire), (0.46, 0.9))),
+        patch("sun", blob((0.43, 0.9), (0.57, 0.9), (0.56, 0.98), (0.5, 1.08 + fire), (0.44, 1))),
         fill("dark", blob((0.3, 0.5), (0.06, 0.68), (-0.02, 0.9), (0.16, 0.86), (0.32, 0.78))),
         fill("dark", blob((0.7, 0.5), (0.94, 0.68), (1.02, 0.9), (0.84, 0.86), (0.68, 0.78))),
         fill(

@@ -8,7 +8,7 @@ A relation links its phrase to the first phrase of the caption: "a cat left of a
 star" says that the cat is below the star. Everything is lower case and without punctuation.
 """
 
-from blipsearch.picturebook.grammar.captions import captions, full_caption
+from blipsearch.picturebook.grammar.captions import captions, full_caption, unambiguous
 from blipsearch.picturebook.grammar.claims import Claim, Phrase, parse, write
 from blipsearch.picturebook.grammar.falsehoods import FalseCaption, false_captions
 from blipsearch.picturebook.grammar.questions import QuestionAnswer, questions
@@ -27,5 +27,6 @@ __all__ = [
     "is_true",
     "parse",
     "questions",
+    "unambiguous",
     "write",
 ]

@@ -1,6 +1,6 @@
 """True captions of a scene, from terse to full."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from blipsearch.picturebook import world
@@ -25,6 +25,20 @@ def full_caption(scene: Scene) -> str:
     that no word tells are left out.
     """
     return write(full_claim(scene))
+
+
+def unambiguous(scenes: Iterable[Scene]) -> Iterator[Scene]:
+    """The scenes without those whose full caption is true of an earlier one, or the other way round.
+
+    "a red cat in a room" is also true of a picture with a dog beside the red cat: where each full
+    caption shall have exactly one right picture, choose the scenes with this.
+    """
+    kept: list[tuple[Claim, Scene]] = []
+    for scene in scenes:
+        claim = full_claim(scene)
+        if not any(agrees(claim, s, holds) or agrees(c, scene, holds) for c, s in kept):
+            kept.append((claim, scene))
+            yield scene
 
 
 def full_claim(scene: Scene) -> Claim:

@@ -15,7 +15,7 @@ from blipsearch.picturebook.scene import Scene
 
 @dataclass(frozen=True, slots=True)
 class FalseCaption:
-    """A false caption, what is wrong in it (of world.DIFFERENCES), and the true one it came from."""
+    """A false caption, what is wrong in it (world.DIFFERENCES), and the true one it came from."""
 
     text: str
     differs_in: str
@@ -61,8 +61,10 @@ def _other_colours(claim: Claim, scene: Scene) -> list[Claim]:
     for i, phrase in enumerate(claim.phrases):
         if phrase.colour is not None:
             here = [g.colour for g in scene.groups]
-            for colour in _weighted(world.COLOURS, here, phrase.colour):
-                changed.append(_with_phrase(claim, i, replace(phrase, colour=colour)))
+            changed += [
+                _with_phrase(claim, i, replace(phrase, colour=colour))
+                for colour in _weighted(world.COLOURS, here, phrase.colour)
+            ]
     return changed
 
 
@@ -72,8 +74,10 @@ def _other_kinds(claim: Claim, scene: Scene) -> list[Claim]:
     changed = []
     for i, phrase in enumerate(claim.phrases):
         here = [g.kind for g in scene.groups]
-        for kind in _weighted(possible, here, phrase.kind):
-            changed.append(_with_phrase(claim, i, replace(phrase, kind=kind)))
+        changed += [
+            _with_phrase(claim, i, replace(phrase, kind=kind))
+            for kind in _weighted(possible, here, phrase.kind)
+        ]
     return [c for c in changed if _is_speakable(c)]
 
 
