@@ -219,7 +219,9 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _what_it_is(raw: Mapping[str, Any]) -> str:
     architectures = raw.get("architectures")
-    return f" Its config calls it {', '.join(architectures)}." if architectures else ""
+    if not isinstance(architectures, list) or not architectures:
+        return ""
+    return f" Its config calls it {', '.join(str(name) for name in architectures)}."
 
 
 def _instead(task: Task) -> str:

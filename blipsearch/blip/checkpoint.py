@@ -81,6 +81,7 @@ def load_checkpoint(
     files = find_checkpoint(name, task, revision=revision)
     raw = check.read_config(files)
     check.check_config(files, raw, task)
+    temperature = check.itm_temperature(files, raw)
     processor = _load_processor(files, raw)
     network = _load_network(files, raw, task, chosen_dtype)
     return Checkpoint(
@@ -89,7 +90,7 @@ def load_checkpoint(
         identity=_identify(files, network, processor),
         device=chosen_device,
         dtype=chosen_dtype,
-        temperature=check.itm_temperature(files, raw),
+        temperature=temperature,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -48,7 +49,7 @@ class Tower:
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str,
+        name_or_path: str | Path,
         *,
         device: str = "cpu",
         dtype: str = "float32",

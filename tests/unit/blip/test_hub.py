@@ -71,6 +71,9 @@ class Hub(BaseHTTPRequestHandler):
             self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         elif is_api:
             self._describe(self.repositories[name], tree="tree" in rest)
+        elif name == "tiny/listed":
+            # The Hub shows everyone what files a gated repository has.
+            self._send(403, b"{}", {"X-Error-Code": "GatedRepo"})
         else:
             content = (self.repositories[name] / rest[-1]).read_bytes()
             headers = {"ETag": f'"{hash(content):x}"', "X-Repo-Commit": COMMIT}
@@ -116,7 +119,12 @@ def repositories(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """A whole checkpoint and a file nobody needs, a twin of it, and one with only a pickle."""
     folder = tmp_path_factory.mktemp("repositories")
     found = {}
-    for name, left_out in (("whole", ""), ("half", ""), ("pickled", "model.safetensors")):
+    for name, left_out in (
+        ("whole", ""),
+        ("half", ""),
+        ("listed", ""),
+        ("pickled", "model.safetensors"),
+    ):
         found[f"tiny/{name}"] = folder / name
         (folder / name).mkdir()
         for path in (tiny / "itm").iterdir():
@@ -146,7 +154,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def online(hub: str, home: Path) -> dict[str, list[Any]]:
     names = ["tiny/whole", "tiny/half", "tiny/pickled", "tiny/whole@missing-revision"]
-    names += [f"tiny/{name}" for name in ERRORS]
+    names += [f"tiny/{name}" for name in ("listed", *ERRORS)]
     return find(home, names, HF_ENDPOINT=hub)
 
 
@@ -186,8 +194,9 @@ def test_an_unknown_revision_says_so(online: dict[str, list[Any]]) -> None:
     assert "has no revision 'missing-revision'" in message
 
 
-def test_a_gated_checkpoint_says_how_to_get_in(online: dict[str, list[Any]]) -> None:
-    code, message = online["tiny/gated"]
+@pytest.mark.parametrize("name", ["gated", "listed"])
+def test_a_gated_checkpoint_says_how_to_get_in(online: dict[str, list[Any]], name: str) -> None:
+    code, message = online[f"tiny/{name}"]
     assert code == "checkpoint_unavailable"
     assert "gated" in message
     assert "hf auth login" in message

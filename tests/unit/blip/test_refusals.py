@@ -199,6 +199,15 @@ def test_another_tokenizer_length_is_refused(broken: Broken) -> None:
         BlipRetriever.from_pretrained(str(directory))
 
 
+@pytest.mark.parametrize("content", ["", "{}", "not json", '{"model": 3}'])
+def test_a_broken_tokenizer_is_refused(broken: Broken, content: str) -> None:
+    directory = broken("itm")
+    (directory / "vocab.txt").unlink()
+    (directory / "tokenizer.json").write_text(content)
+    with pytest.raises(CheckpointMismatchError, match="tokenizer"):
+        BlipRetriever.from_pretrained(directory)
+
+
 def test_a_tokenizer_that_knows_the_two_last_tokens_itself_is_refused(broken: Broken) -> None:
     directory = broken("itm")
     with (directory / "vocab.txt").open("a", encoding="utf-8") as vocabulary:
