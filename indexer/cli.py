@@ -1,0 +1,76 @@
+"""`blipsearch index`: build a collection, or bring it up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from blipsearch.options import (
+    CollectionOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    LibraryOption,
+    MaxMegapixelsOption,
+)
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SourcesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Folders (with all folders below), image files, patterns like 'photos/**/*.jpg'.",
+        show_default=False,
+    ),
+]
+CheckpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="C",
+        help="A Hub name, a directory or `builtin` "
+        "(the collection's own; for a new one Salesforce/blip-itm-base-coco).",
+    ),
+]
+
+
+@app.command()
+def index(  # noqa: PLR0913  # a command's options are its interface
+    sources: SourcesArgument,
+    *,
+    collection: CollectionOption = None,
+    checkpoint: CheckpointOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images the network sees at a time (8).")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads that decode ahead (one per core).")
+    ] = None,
+    max_megapixels: MaxMegapixelsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Index images: embed what is new or changed in the sources, and leave the rest alone."""
+    # Only now: it loads torch, and `--help` must not.
+    from blipsearch.settings import make_settings
+    from indexer.run import run_index
+
+    settings = make_settings(
+        library=library,
+        collection=collection,
+        checkpoint=checkpoint,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        decode_threads=threads,
+        max_megapixels=max_megapixels,
+    )
+    raise typer.Exit(run_index(sources, settings, checkpoint=checkpoint, as_json=as_json))
