@@ -100,13 +100,13 @@ class _Run:
         with closing(_decoded(candidates, decoder, threads, ahead)) as decoded:
             for outcome in self._awaited(decoded):
                 self._batch.add(outcome)
-                self._interrupted = stop.is_set()
-                if self._batch.is_full or self._interrupted:
+                if self._batch.is_full or stop.is_set():
                     self._finish_batch(on_progress)
-                if self._interrupted:
-                    return
+                if stop.is_set():
+                    break
         if len(self._batch):
             self._finish_batch(on_progress)
+        self._interrupted = self._done < len(candidates)
 
     def summary(self, seconds: float) -> IndexSummary:
         """Say what the run did."""
@@ -121,7 +121,7 @@ class _Run:
             missing=self._plan.missing,
             failed=tuple(sorted(self._failed, key=lambda one: natural_key(one.path))),
             seconds=seconds,
-            interrupted=self._interrupted and self._done < len(self._plan.candidates),
+            interrupted=self._interrupted,
             notices=tuple(notices),
         )
 

@@ -9,6 +9,7 @@ from blipsearch.images.opening import (
     ImageSource,
     OpenedImage,
     UndecodedImage,
+    cannot_be_read,
     open_image,
     read_header,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "ImageSource",
     "OpenedImage",
     "UndecodedImage",
+    "cannot_be_read",
     "open_image",
     "perceptual_hash",
     "read_exif",

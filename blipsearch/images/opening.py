@@ -7,6 +7,7 @@ open images under limits of their own.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ __all__ = [
     "ImageSource",
     "OpenedImage",
     "UndecodedImage",
+    "cannot_be_read",
     "open_image",
     "read_header",
 ]
@@ -142,11 +144,19 @@ def open_image(
     their first page.
 
     Raises ImageTooLargeError for more than `max_pixels`, before anything is decoded, and
-    ImageUnreadableError for everything that is no whole image. Their messages are one sentence
-    for a person, without the file's name.
+    ImageUnreadableError for everything that is no whole image or cannot be read. Their messages
+    are one sentence for a person, without the file's name.
     """
-    with _opened(source) as file:
-        return read_header(file, max_pixels=max_pixels, network_size=network_size).decode()
+    try:
+        with _opened(source) as file:
+            return read_header(file, max_pixels=max_pixels, network_size=network_size).decode()
+    except OSError as error:
+        raise ImageUnreadableError(cannot_be_read(error)) from error
+
+
+def cannot_be_read(error: OSError) -> str:
+    """Say why a file cannot be read: its disk, share or permissions, whatever it holds."""
+    return f"cannot be read: {error.strerror or error}"
 
 
 def read_header(
@@ -154,7 +164,8 @@ def read_header(
 ) -> UndecodedImage:
     """Read an image's header, so that its size is known and bounded before it is decoded.
 
-    Raises like `open_image`.
+    Raises like `open_image`, except that an OSError of the file itself passes through: it says
+    nothing about the image. So does `UndecodedImage.decode`.
     """
     start = _start_of(file)
     format_name = next((name for name in FORMATS if _accepts(name, start)), None)
@@ -167,7 +178,7 @@ def read_header(
     width, height = pending.size
     if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"{width} x {height} = {width * height / 1e6:,.0f} megapixels, "
+            f"{width} x {height} = {round(width * height / 1e6, 2):,g} megapixels, "
             f"over the limit of {max_pixels / 1e6:,g}; {TOO_LARGE_HINT}"
         )
     return UndecodedImage(
@@ -200,22 +211,15 @@ def _opened(source: ImageSource) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     elif isinstance(source, (str, os.PathLike)):
-        try:
-            file = open(source, "rb")  # noqa: PTH123, SIM115  # closed below
-        except OSError as error:
-            raise ImageUnreadableError(f"cannot be read: {error.strerror or error}") from error
-        with file:
+        with open(source, "rb") as file:  # noqa: PTH123  # str or any path-like
             yield file
     else:
         yield source
 
 
 def _start_of(file: BinaryIO) -> bytes:
-    try:
-        file.seek(0)
-        start = file.read(16)
-    except OSError as error:
-        raise ImageUnreadableError(f"cannot be read: {error.strerror or error}") from error
+    file.seek(0)
+    start = file.read(16)
     if not start:
         raise ImageUnreadableError("the file is empty")
     return start
@@ -245,6 +249,8 @@ def _decoder_errors(format_name: str, file: object) -> Iterator[None]:
             f"more pixels than Pillow decodes in this format: {error}"
         ) from error
     except Exception as error:
+        if _is_of_the_file(error):
+            raise
         message = str(error) or type(error).__name__
         if "truncated" in message.lower() or isinstance(error, EOFError):
             size = _size_of(file)
@@ -254,6 +260,11 @@ def _decoder_errors(format_name: str, file: object) -> Iterator[None]:
         raise ImageUnreadableError(
             f"damaged: its {format_name} data cannot be decoded ({message})"
         ) from error
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    # Pillow's own OSErrors carry no number; EINVAL is an offset that a damaged file asked for.
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _size_of(file: object) -> int:
