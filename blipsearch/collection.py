@@ -212,13 +212,14 @@ class Collection:
 
         Where nothing changed since the last one, that one is returned. Raises SnapshotError.
         """
-        self._open_catalog()
+        catalog = self._open_catalog()
         with self._lock:
             if self._snapshot is not None:
                 path, change = self._snapshot
                 if change == self._change and path.is_file():
                     return path
-            stamp = SnapshotStamp(self._change, self._checkpoint.fingerprint)
+            token = catalog.snapshots.new(self._id, self._change)
+            stamp = SnapshotStamp(self._change, self._checkpoint.fingerprint, token)
             path = self._snapshots.write(self._index, stamp)
             self._snapshot = path, self._change
             return path
@@ -277,14 +278,16 @@ class Collection:
 
     def _load(self, info: CollectionInfo) -> None:
         own = self._checkpoint
-        found = self._snapshots.newest(own.fingerprint, own.dim, info.change)
+        found = self._snapshots.newest(
+            own.fingerprint,
+            own.dim,
+            is_known=lambda token: self._catalog.snapshots.knows(self._id, token),
+        )
         if found is not None:
             self._index, self._change = found.index, found.change
             self._snapshot = found.path, found.change
             self._replay()
-            if len(self._index) == self._catalog.collections.info(self._id).indexed:
-                return
-            logger.warning("the snapshot %s does not fit its catalog", found.path)
+            return
         if info.indexed:
             logger.warning(
                 "collection %r has no usable snapshot; building its index from the catalog",

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +37,11 @@ class Snapshots:
 
     directory: Path
 
-    def newest(self, fingerprint: str, dim: int, change: int) -> Loaded | None:
+    def newest(self, fingerprint: str, dim: int, is_known: Callable[[str], bool]) -> Loaded | None:
         """Load the newest valid snapshot; None without one.
 
-        A snapshot of another checkpoint, or from beyond `change`, belongs to another catalog. Each
-        file that is passed over is logged with the reason.
+        A snapshot of another checkpoint, or with a token that the catalog does not know, belongs to
+        another catalog. Each file that is passed over is logged with the reason.
         """
         for path in self._paths():
             try:
@@ -48,8 +49,8 @@ class Snapshots:
             except SnapshotError as error:
                 logger.warning("%s; trying an older one or the catalog", error)
                 continue
-            if stamp.fingerprint != fingerprint or index.dim != dim or stamp.change > change:
-                logger.warning("the snapshot %s belongs to another catalog; left alone", path)
+            if stamp.fingerprint != fingerprint or index.dim != dim or not is_known(stamp.token):
+                logger.warning("the snapshot %s was taken of another catalog; left alone", path)
                 continue
             return Loaded(index, stamp.change, path)
         return None

@@ -43,6 +43,7 @@ __all__ = [
     "ImageRow",
     "ImageTagRow",
     "RunRow",
+    "SnapshotRow",
     "SourceRow",
     "UtcDateTime",
 ]
@@ -288,3 +289,19 @@ class DeletionRow(Base):
     change: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     image_id: Mapped[int] = mapped_column(BigInteger)
     deleted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SnapshotRow(Base):
+    """That a vector snapshot with this token was taken of this very catalog, at which change.
+
+    A catalog put back from a copy does not know the snapshots taken after that copy.
+    """
+
+    __tablename__ = "snapshots"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), index=True
+    )
+    change: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -79,10 +79,15 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotStamp:
-    """What state a snapshot shows: the change number it reaches and whose embeddings it holds."""
+    """What state a snapshot shows.
+
+    `change` is the change number it reaches, `fingerprint` the checkpoint's whose embeddings it
+    holds, `token` the name under which the catalog recorded it.
+    """
 
     change: int
     fingerprint: str
+    token: str
 
 
 class VectorIndex:
@@ -198,6 +203,7 @@ class VectorIndex:
                 "count": len(payload[0]) // 8,
                 "change": stamp.change,
                 "fingerprint": stamp.fingerprint,
+                "token": stamp.token,
                 "payload_bytes": sum(memoryview(part).nbytes for part in payload),
                 "payload_sha256": digest.hexdigest(),
             }
@@ -237,7 +243,8 @@ class VectorIndex:
             raise SnapshotError(
                 f"this faiss ({faiss.__version__}) cannot read the snapshot {path}: {error}"
             ) from error
-        return cls(flat, ids), SnapshotStamp(about["change"], about["fingerprint"])
+        stamp = SnapshotStamp(about["change"], about["fingerprint"], about["token"])
+        return cls(flat, ids), stamp
 
     def _vectors(self) -> Embeddings:
         """The index's own memory as (n, dim), to be written in place."""

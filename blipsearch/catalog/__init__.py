@@ -15,6 +15,7 @@ from blipsearch.catalog.database import Database
 from blipsearch.catalog.entries import Entries
 from blipsearch.catalog.images import Images
 from blipsearch.catalog.runs import Runs
+from blipsearch.catalog.snapshots import SnapshotTokens
 from blipsearch.catalog.sqlite import BUSY_SECONDS
 
 __all__ = ["Catalog", "Changes"]
@@ -32,6 +33,7 @@ class Catalog:
         self.entries = Entries(self._database)
         self.annotations = Annotations(self._database)
         self.runs = Runs(self._database)
+        self.snapshots = SnapshotTokens(self._database)
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""

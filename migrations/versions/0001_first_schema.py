@@ -1,4 +1,4 @@
-"""The first schema: collections, sources, images, tags, captions, answers, runs, deletions.
+"""The first schema: collections, sources, images and what is said of them, runs, followers.
 
 Revision 0001, the first.
 """
@@ -24,6 +24,7 @@ def upgrade() -> None:
     _create_answers()
     _create_runs()
     _create_deletions()
+    _create_snapshots()
     if op.get_bind().dialect.name == "sqlite":
         _create_captions_full_text()
 
@@ -206,6 +207,24 @@ def _create_deletions() -> None:
         ),
         sa.PrimaryKeyConstraint("collection_id", "change", name="pk_deletions"),
     )
+
+
+def _create_snapshots() -> None:
+    op.create_table(
+        "snapshots",
+        sa.Column("token", sa.String(length=32), nullable=False),
+        sa.Column("collection_id", BIG_ID, nullable=False),
+        sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["collection_id"],
+            ["collections.id"],
+            name="fk_snapshots_collection_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("token", name="pk_snapshots"),
+    )
+    op.create_index("ix_snapshots_collection_id", "snapshots", ["collection_id"], unique=False)
 
 
 def _create_captions_full_text() -> None:

@@ -102,12 +102,13 @@ def test_removing_a_collection_removes_all_its_rows(tmp_path: Path) -> None:
         photos.set_tags(1, ["sea"])
         photos.remove([3])
         photos.begin_run()
+        photos.snapshot()
     with open_library(tmp_path) as library:
         library.remove_collection("photos")
     with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
         for table in (
             *("collections", "sources", "images", "image_tags", "captions"),
-            *("answers", "runs", "deletions"),
+            *("answers", "runs", "deletions", "snapshots"),
         ):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -319,31 +321,51 @@ def test_a_rebuild_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert "no usable snapshot; building its index from the catalog" in caplog.text
 
 
-def test_a_snapshot_that_does_not_fit_its_catalog_is_rebuilt(
+def test_a_catalog_put_back_from_a_copy_does_not_take_later_snapshots_for_its_own(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An older catalog, put back by hand and written to again, has another history."""
+    """Written to again, it gives the same ids and change numbers to other images."""
+    catalog = tmp_path / "catalog.sqlite"
     with new_collection(tmp_path) as photos:
         source = photos.add_source("/pictures")
-        photos.write([indexed_file(source.id, f"{n}.jpg", n) for n in range(3)])
-    catalog = tmp_path / "catalog.sqlite"
     kept = catalog.read_bytes()
     with opened_collection(tmp_path) as photos:
-        photos.write([indexed_file(source.id, f"{n}.jpg", n) for n in range(10, 15)])
-        photos.snapshot()
+        photos.write([indexed_file(source.id, f"{n}.jpg", n) for n in range(5)])
+        snapshot = photos.snapshot()
     catalog.write_bytes(kept)
-    caplog.clear()
     with opened_collection(tmp_path) as photos:
-        photos.mark_missing([1])
-        for _ in range(5):
-            photos.touch([image_file(source.id, "1.jpg")])
-        found = photos.search(unit_row(0)[np.newaxis], 10).ids[0]
-        assert sorted(found[found >= 0].tolist()) == [2, 3]
-    caplog.clear()
+        photos.write([indexed_file(source.id, f"{n}.jpg", n + 50) for n in range(5)])
+        assert photos.info.change == 5
     with opened_collection(tmp_path) as photos:
-        found = photos.search(unit_row(0)[np.newaxis], 10).ids[0]
-        assert sorted(found[found >= 0].tolist()) == [2, 3]
-    assert "does not fit" in caplog.text
+        assert _nearest(photos, 52) == 3
+        assert photos.snapshot() != snapshot
+    assert "was taken of another catalog" in caplog.text
+
+
+def test_an_open_collection_notices_that_its_catalog_went_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with new_collection(tmp_path) as photos, opened_collection(tmp_path) as reader:
+        source = photos.add_source("/pictures")
+        photos.write([indexed_file(source.id, f"{n}.jpg", n) for n in range(5)])
+        reader.refresh()
+        with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+            connection.execute("DELETE FROM images WHERE id > 2")
+            connection.execute("UPDATE collections SET change = 2")
+            connection.commit()
+        assert reader.refresh()
+        assert reader.search(unit_row(4)[np.newaxis], 5).ids[0, 2:].tolist() == [-1, -1, -1]
+    assert "went back in time" in caplog.text
+
+
+def test_only_the_newest_snapshots_are_remembered(photos: Collection, tmp_path: Path) -> None:
+    source = photos.add_source("/pictures")
+    for n in range(20):
+        photos.write([indexed_file(source.id, f"{n}.jpg", n)])
+        photos.snapshot()
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+        changes = connection.execute("SELECT change FROM snapshots ORDER BY change").fetchall()
+    assert changes == [(change,) for change in range(5, 21)]
 
 
 def test_a_closed_collection_says_so(tmp_path: Path) -> None:

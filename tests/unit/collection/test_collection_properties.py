@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from tests.unit.collection_makers import (
 
 _names = st.lists(st.integers(0, 15).map("{}.jpg".format), min_size=1, max_size=6)
 _seeds = st.integers(0, 10_000)
-_ids = st.lists(st.integers(1, 40), max_size=8)
+_picks = st.lists(st.integers(0, 15), min_size=1, max_size=6)
 _shares = st.floats(0, 1, exclude_max=True)
 
 
@@ -52,6 +51,8 @@ class CollectionMachine(RuleBasedStateMachine):
         with new_collection(self.directory) as photos:
             self.source_id = photos.add_source("/pictures").id
         self.open()
+        self.write([f"{n}.jpg" for n in range(8)], seed=1)
+        self.snapshot()
 
     def open(self) -> None:
         self.writer: Collection = self.handles.enter_context(opened_collection(self.directory))
@@ -80,19 +81,25 @@ class CollectionMachine(RuleBasedStateMachine):
     def touch(self, names: list[str], size: int) -> None:
         self.writer.touch([image_file(self.source_id, name, size) for name in names])
 
-    @rule(ids=_ids)
-    def remove(self, ids: list[int]) -> None:
-        gone = [path for path, (image_id, *_) in self.expected.items() if image_id in ids]
-        assert self.writer.remove(ids) == len(gone)
-        for path in gone:
-            del self.expected[path]
+    @rule(picks=_picks)
+    def remove(self, picks: list[int]) -> None:
+        gone = self._picked(picks)
+        ids = [self.expected.pop(path)[0] for path in gone]
+        assert self.writer.remove([*ids, 10**9]) == len(gone)
 
-    @rule(ids=_ids, missing=st.booleans())
-    def mark(self, ids: list[int], *, missing: bool) -> None:
-        (self.writer.mark_missing if missing else self.writer.mark_present)(ids)
-        for path, (image_id, seed, _) in list(self.expected.items()):
-            if image_id in ids:
-                self.expected[path] = (image_id, seed, missing)
+    @rule(picks=_picks)
+    def mark_missing(self, picks: list[int]) -> None:
+        gone = self._picked(picks)
+        self.writer.mark_missing([self.expected[path][0] for path in gone])
+        for path in gone:
+            self.expected[path] = (*self.expected[path][:2], True)
+
+    @rule(picks=_picks)
+    def mark_present(self, picks: list[int]) -> None:
+        back = self._picked(picks)
+        self.writer.mark_present([self.expected[path][0] for path in back])
+        for path in back:
+            self.expected[path] = (*self.expected[path][:2], False)
 
     @rule()
     def snapshot(self) -> None:
@@ -110,28 +117,29 @@ class CollectionMachine(RuleBasedStateMachine):
         self.handles.close()
         self.open()
 
-    @rule(share=_shares)
-    def reopen_with_a_torn_snapshot(self, share: float) -> None:
-        self._damage(lambda data: data[: int(len(data) * share)])
-
-    @rule(share=_shares, bit=st.integers(0, 7))
-    def reopen_with_a_flipped_bit(self, share: float, bit: int) -> None:
-        def flip(data: bytes) -> bytes:
-            flipped = bytearray(data or b"\0")
-            flipped[int(len(flipped) * share)] ^= 1 << bit
-            return bytes(flipped)
-
-        self._damage(flip)
-
-    @rule()
-    def reopen_with_an_older_snapshot_under_the_newest_name(self) -> None:
-        self._damage(lambda data: self.older or data)
-
-    @rule(all_of_them=st.booleans())
-    def reopen_without_snapshots(self, *, all_of_them: bool) -> None:
+    @rule(
+        harm=st.sampled_from(["torn", "flipped", "older", "deleted", "all deleted"]),
+        share=_shares,
+        bit=st.integers(0, 7),
+    )
+    def reopen_with_a_harmed_snapshot(self, harm: str, share: float, bit: int) -> None:
+        """The newest file is cut off or changed anywhere, replaced by an older one, or gone."""
         self.handles.close()
-        for path in self._snapshots()[0 if all_of_them else 1 :]:
-            path.unlink()
+        snapshots = self._snapshots()
+        if harm == "all deleted":
+            for path in snapshots:
+                path.unlink()
+        elif snapshots and harm == "deleted":
+            snapshots[-1].unlink()
+        elif snapshots:
+            data = bytearray(snapshots[-1].read_bytes())
+            if harm == "older":
+                data[:] = self.older or data
+            elif harm == "torn":
+                del data[int(len(data) * share) :]
+            elif data:
+                data[int(len(data) * share)] ^= 1 << bit
+            snapshots[-1].write_bytes(data)
         self.open()
 
     @invariant()
@@ -179,14 +187,13 @@ class CollectionMachine(RuleBasedStateMachine):
         paths = self.directory.glob("collections/1/vectors-*.faiss")
         return sorted(paths, key=lambda path: int(path.stem.removeprefix("vectors-")))
 
-    def _damage(self, change: Callable[[bytes], bytes]) -> None:
-        self.handles.close()
-        for path in self._snapshots()[-1:]:
-            path.write_bytes(change(path.read_bytes()))
-        self.open()
+    def _picked(self, picks: list[int]) -> list[str]:
+        """Some of the paths there are, each once."""
+        paths = sorted(self.expected)
+        return sorted({paths[pick % len(paths)] for pick in picks} if paths else ())
 
 
 TestCollectionProperties = CollectionMachine.TestCase
 TestCollectionProperties.settings = settings(
-    max_examples=30, stateful_step_count=20, deadline=None, print_blob=True
+    max_examples=25, stateful_step_count=40, deadline=None, print_blob=True
 )

@@ -16,7 +16,7 @@ from blipsearch.errors import SnapshotError
 from blipsearch.vectors import SnapshotStamp, VectorIndex
 from tests.unit.collection_makers import DIM, unit_rows
 
-STAMP = SnapshotStamp(change=42, fingerprint="f" * 64)
+STAMP = SnapshotStamp(change=42, fingerprint="f" * 64, token="t")  # noqa: S106  # no secret
 
 
 @pytest.fixture
