@@ -1,6 +1,7 @@
 """Scenes by number: those of training, those of the two test sets, and those of the gallery."""
 
 import random
+from collections import deque
 from collections.abc import Iterator
 
 from blipsearch.errors import WorldError
@@ -61,22 +62,21 @@ def draw_scene(seed: int, *, split: str = "train") -> Scene:
 def gallery(count: int, seed: int) -> Iterator[Scene]:
     """`count` scenes to show around, all of "new_scenes" and no two told by the same words.
 
-    Settings take turns, most scenes have several groups, and what flies is up while the rest stands
-    on the ground. The same seed gives the same scenes.
+    Neighbours differ in their settings, most scenes have several groups, and what flies is up while
+    the rest stands on the ground. The same seed gives the same scenes.
     """
     number = seed * 1_000_003
     shown: set[tuple[object, ...]] = set()
+    settings: deque[str] = deque(maxlen=len(world.SETTINGS) // 2)
     for turn in range(count):
         while True:
             number += 1
             scene = draw_scene(number, split="new_scenes")
-            if scene.setting != world.SETTINGS[turn % len(world.SETTINGS)]:
-                continue
-            if len(scene.groups) == 1 and turn % _LONELY:
-                continue
-            if _is_down_to_earth(scene) and meaning(scene) not in shown:
+            is_news = scene.setting not in settings and meaning(scene) not in shown
+            if is_news and _is_down_to_earth(scene) and _is_rich(scene, turn):
                 break
         shown.add(meaning(scene))
+        settings.append(scene.setting)
         yield scene
 
 
@@ -131,18 +131,24 @@ def _of_one_kind(specs: tuple[Spec, ...], relation: Relation) -> tuple[Spec, ...
     return tuple(changed)
 
 
-_LONELY = 4
-"""In the gallery at most one scene of so many has a single group."""
-
+_RARE = 5
 _IN_THE_SKY = frozenset({"balloon", "bird", "butterfly", "kite", "moon", "rocket", "star"})
-_EITHER = frozenset({"umbrella", "ball"})
+_ANYWHERE = frozenset({"ball", "umbrella"})
+_HORIZON = 0.6
+
+
+def _is_rich(scene: Scene, turn: int) -> bool:
+    """Whether there are several groups beside each other, which one turn in five may do without."""
+    lonely = len(scene.groups) == 1 or scene.relations[0].name == "inside"
+    return not lonely or turn % _RARE == 0
 
 
 def _is_down_to_earth(scene: Scene) -> bool:
-    """Whether the flying things are up and all others stand on the ground, more or less."""
+    """Whether what flies is up and what does not stands below the horizon."""
     inside = {r.first for r in scene.relations if r.name == "inside"}
     free = [g for i, g in enumerate(scene.groups) if i not in inside]
-    sky = [centre(g.box)[1] for g in free if g.kind in _IN_THE_SKY]
-    ground = [g.box[3] for g in free if g.kind not in _IN_THE_SKY | _EITHER]
-    on_ground = all(bottom >= 0.68 for bottom in ground)
-    return on_ground and all(y <= 0.55 for y in sky)
+    flying = [g for g in free if g.kind in _IN_THE_SKY]
+    standing = [g for g in free if g.kind not in _IN_THE_SKY | _ANYWHERE]
+    return all(centre(g.box)[1] <= _HORIZON for g in flying) and all(
+        g.box[3] >= _HORIZON for g in standing
+    )

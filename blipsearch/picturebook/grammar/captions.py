@@ -28,7 +28,7 @@ def full_caption(scene: Scene) -> str:
 
 
 def unambiguous(scenes: Iterable[Scene]) -> Iterator[Scene]:
-    """The scenes without those whose full caption is true of an earlier one, or the other way round.
+    """The scenes of which no full caption is true of another one that is given out.
 
     "a red cat in a room" is also true of a picture with a dog beside the red cat: where each full
     caption shall have exactly one right picture, choose the scenes with this.
