@@ -97,7 +97,7 @@ def background() -> Iterator[list[subprocess.Popen[str]]]:
     yield started
     for process in started:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.communicate(timeout=30)
 
 
 def test_the_two_commands_come_first_and_ci_runs_the_second() -> None:
