@@ -23,10 +23,9 @@ def demo(
     dtype: DtypeOption = None,
 ) -> None:
     """Draw a gallery of pictures, index it, run six telling queries and show what they found."""
-    from indexer.progress import drawing, indexing
-
     from blipsearch.demo import DEMO_COLLECTION, ensure_demo, show
     from blipsearch.settings import make_settings
+    from indexer.progress import drawing, indexing
 
     settings = make_settings(library=library, device=device, dtype=dtype)
     with drawing() as on_drawn, indexing() as on_indexed:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from indexer.pipeline import IndexOptions, IndexSummary, Progress, index_collection
-
 from blipsearch.blip import BlipRetriever
 from blipsearch.errors import CollectionNotFoundError
 from blipsearch.library import open_library
 from blipsearch.picturebook import gallery, render
 from blipsearch.settings import Settings
+from indexer.pipeline import IndexOptions, IndexSummary, Progress, index_collection
 
 __all__ = ["DEMO_COLLECTION", "GALLERY_SIZE", "ensure_demo", "gallery_folder"]
 
