@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -366,6 +367,26 @@ def test_only_the_newest_snapshots_are_remembered(photos: Collection, tmp_path: 
     with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
         changes = connection.execute("SELECT change FROM snapshots ORDER BY change").fetchall()
     assert changes == [(change,) for change in range(5, 21)]
+
+
+def test_an_image_that_is_not_there_has_no_embedding(photos: Collection) -> None:
+    with pytest.raises(ImageNotFoundError, match="no image 7"):
+        photos.embedding(7)
+
+
+def test_threads_share_a_collection(photos: Collection, source: Source) -> None:
+    def write_and_read(thread: int) -> list[str]:
+        paths = [f"{thread}-{n}.jpg" for n in range(10)]
+        ids = [photos.write([indexed_file(source.id, path, thread)])[0] for path in paths]
+        photos.search(unit_row(thread)[np.newaxis], 5)
+        return [entry.path for entry in photos.images(ids)]
+
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        for thread, paths in enumerate(threads.map(write_and_read, range(4))):
+            assert paths == [f"{thread}-{n}.jpg" for n in range(10)]
+    found = photos.search(unit_row(2)[np.newaxis], 10)
+    assert {photos.image(image_id).path.split("-")[0] for image_id in found.ids[0]} == {"2"}
+    assert photos.info.indexed == 40
 
 
 def test_a_closed_collection_says_so(tmp_path: Path) -> None:

@@ -195,5 +195,5 @@ class CollectionMachine(RuleBasedStateMachine):
 
 TestCollectionProperties = CollectionMachine.TestCase
 TestCollectionProperties.settings = settings(
-    max_examples=20, stateful_step_count=40, deadline=None, print_blob=True
+    max_examples=15, stateful_step_count=40, deadline=None, print_blob=True
 )
