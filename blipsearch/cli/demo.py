@@ -50,7 +50,7 @@ def _print(shown: Shown) -> None:
         typer.echo(f"  nothing matches ({shown.candidates} candidates)")
     for one in shown.hits:
         match = "     -" if one.hit.match is None else f"{one.hit.match:6.1%}"
-        answer = f"  [{shown.question}? {one.answer}]" if one.answer else ""
+        answer = f"  [{shown.question} {one.answer}]" if one.answer else ""
         typer.echo(f"  {match}  {one.hit.cosine:6.3f}  {one.file.name}  {one.caption}{answer}")
     if shown.hits:
         typer.echo(f"  contact sheet: {shown.sheet}")

@@ -34,13 +34,12 @@ class Asked:
 
 
 ASKED = (
-    Asked("a red car left of a house", "a relation", "what color is the house"),
-    Asked("two boats", "a count", "how many boats are there"),
-    Asked("a yellow star above a blue fish", "the colors of two things", "what color is the fish"),
-    Asked("a tree on snow", "a setting", "what is the weather"),
-    Asked("a green elephant next to a pink rocket at night", "nothing matches", ""),
+    Asked("a dog right of a tree", "a relation", "what color is the tree?"),
+    Asked("three trains", "a count", "how many trains are there?"),
+    Asked("a red apple left of a yellow house", "two colors", "what color is the house?"),
+    Asked("two butterflies by the sea", "a setting", "where are the butterflies?"),
 )
-LIKE_THIS = "more like the best hit of the last query"
+NOT_THERE = Asked("a green elephant next to a pink rocket at night", "nothing matches", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +131,11 @@ def show(settings: Settings) -> Showcase:
     ):
         exhibitor = _Exhibitor(collection, settings, folder)
         shown = [exhibitor.show_text(asked, number) for number, asked in enumerate(ASKED, start=1)]
-        like = next(one.hits[0].file for one in reversed(shown) if one.hits)
-        # The one that nothing matches comes last.
-        shown.insert(-1, exhibitor.show_image(like, len(shown) + 1))
+        # What the text queries found serves as the image query; any picture does if they failed.
+        found = [one.hits[0].file for one in reversed(shown) if one.hits]
+        found += sorted(gallery_folder(settings.library).iterdir())[:1]
+        shown.append(exhibitor.show_image(found[0], len(shown) + 1))
+        shown.append(exhibitor.show_text(NOT_THERE, len(shown) + 1))
     page = folder / "index.html"
     environment = Environment(
         loader=PackageLoader("blipsearch.demo"), autoescape=select_autoescape(["html"])
