@@ -59,9 +59,8 @@ def index(  # noqa: PLR0913  # a command's options are its interface
     as_json: JsonOption = False,
 ) -> None:
     """Index images: embed what is new or changed in the sources, and leave the rest alone."""
-    # Only now: it loads torch, and `--help` must not.
     from blipsearch.settings import make_settings
-    from indexer.run import run_index
+    from indexer.sources import resolve_sources
 
     settings = make_settings(
         library=library,
@@ -73,4 +72,8 @@ def index(  # noqa: PLR0913  # a command's options are its interface
         decode_threads=threads,
         max_megapixels=max_megapixels,
     )
+    resolve_sources(sources)
+    # Only now: it loads torch, for which neither `--help` nor a mistyped source should wait.
+    from indexer.run import run_index
+
     raise typer.Exit(run_index(sources, settings, checkpoint=checkpoint, as_json=as_json))

@@ -17,11 +17,11 @@ from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.edge import ExitCode
 from blipsearch.errors import CollectionNotFoundError
+from blipsearch.images import memory_returned_at_once
 from blipsearch.library import Library, open_library
 from blipsearch.settings import Settings
 from indexer.pipeline import IndexOptions, IndexSummary, index_collection
 from indexer.progress import indexing
-from indexer.sources import resolve_sources
 
 __all__ = ["run_index"]
 
@@ -34,12 +34,12 @@ def run_index(
     `checkpoint` is what the user asked for, if anything: a collection that is there is otherwise
     continued with its own.
     """
-    resolve_sources(sources)  # a mistyped name is said before anything is loaded
     with (
         open_library(settings.library, create=True) as library,
         _opened(library, settings, checkpoint) as (collection, retriever),
         _interruptible() as stop,
         _quiet_decoders(),
+        memory_returned_at_once(),
     ):
         with indexing() as on_progress:
             options = IndexOptions(

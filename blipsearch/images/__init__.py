@@ -2,6 +2,7 @@
 
 from blipsearch.images.exif import read_exif
 from blipsearch.images.hashes import perceptual_hash, sha256_of, sha256_of_bytes
+from blipsearch.images.memory import memory_returned_at_once
 from blipsearch.images.opening import (
     FORMATS,
     SUFFIXES,
@@ -22,6 +23,7 @@ __all__ = [
     "OpenedImage",
     "UndecodedImage",
     "cannot_be_read",
+    "memory_returned_at_once",
     "open_image",
     "perceptual_hash",
     "read_exif",

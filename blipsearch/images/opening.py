@@ -29,6 +29,7 @@ from PIL import (
 
 from blipsearch.errors import ImageTooLargeError, ImageUnreadableError
 from blipsearch.images.exif import orientation_of, read_exif
+from blipsearch.images.memory import peak_bytes
 from blipsearch.images.pixels import shrink_to_rgb, upright
 from blipsearch.records import Exif
 
@@ -72,11 +73,6 @@ LEAST_SIDE = 128
 
 DRAFT_GAP, BLOCK_GAP = 2, 3
 """How many times the network's size is kept: the mean of a block is a coarser filter than DCT."""
-
-# Measured with Pillow 13; some decoders hold the picture more than once while they work.
-PEAK_BYTES_PER_PIXEL = {"AVIF": 10.0, "WEBP": 16.5, "TIFF": 8.5}
-USUAL_BYTES_PER_PIXEL = 4.5
-COEFFICIENT_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,29 +177,13 @@ def read_header(
             f"{width} x {height} = {round(width * height / 1e6, 2):,g} megapixels, "
             f"over the limit of {max_pixels / 1e6:,g}; {TOO_LARGE_HINT}"
         )
-    return UndecodedImage(
-        pending, format_name, _peak_bytes(pending, format_name, network_size), network_size
-    )
+    draft_side = _least_side(network_size, DRAFT_GAP) or max(width, height)
+    peak = peak_bytes(pending, format_name, draft_side)
+    return UndecodedImage(pending, format_name, peak, network_size)
 
 
 def _least_side(network_size: int | None, gap: int) -> int | None:
     return None if network_size is None else max(gap * network_size, LEAST_SIDE)
-
-
-def _peak_bytes(pending: ImageFile.ImageFile, format_name: str, network_size: int | None) -> int:
-    """Estimate how much memory decoding takes, from the header alone."""
-    width, height = pending.size
-    pixels = width * height
-    if format_name != "JPEG":
-        return int(pixels * PEAK_BYTES_PER_PIXEL.get(format_name, USUAL_BYTES_PER_PIXEL))
-    least_side = _least_side(network_size, DRAFT_GAP) or max(width, height)
-    scale = min(width // least_side, height // least_side)
-    drafted = next((step for step in (8, 4, 2) if scale >= step), 1)
-    peak = pixels / drafted**2 * USUAL_BYTES_PER_PIXEL
-    if "progressive" in pending.info:
-        # libjpeg keeps every coefficient of a progressive file until the last scan is read.
-        peak += pixels * COEFFICIENT_BYTES * len(pending.getbands())
-    return int(peak)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-__all__ = ["BAD", "GOOD", "bilevel_png", "photo", "write_hostile_folder"]
+__all__ = ["BAD", "GOOD", "bilevel_png", "photo", "rgb_png", "write_hostile_folder"]
 
 GOOD = {
     "photo.jpg": "JPEG",
@@ -48,11 +48,20 @@ def photo(width: int, height: int, seed: int = 0) -> Image.Image:
 
 
 def bilevel_png(width: int, height: int) -> bytes:
-    """Make a large white PNG in little time and memory: one bit a pixel, compressed by the row."""
-    row = b"\x00" + b"\xff" * (-(-width // 8))
+    """Make a large white PNG of one bit a pixel, in little time and memory."""
+    return _blank_png(width, height, b"\x01\x00", -(-width // 8))
+
+
+def rgb_png(width: int, height: int) -> bytes:
+    """Make a large white PNG of three bytes a pixel, in little time and memory."""
+    return _blank_png(width, height, b"\x08\x02", 3 * width)
+
+
+def _blank_png(width: int, height: int, depth_and_colour: bytes, row_bytes: int) -> bytes:
+    row = b"\x00" + b"\xff" * row_bytes
     packer = zlib.compressobj(1)
     packed = b"".join([packer.compress(row) for _ in range(height)] + [packer.flush()])
-    header = struct.pack(">2I5B", width, height, 1, 0, 0, 0, 0)
+    header = struct.pack(">2I", width, height) + depth_and_colour + b"\x00\x00\x00"
     chunks = [
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
