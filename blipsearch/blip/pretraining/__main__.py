@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
+from blipsearch.blip.device import choose_device
 from blipsearch.blip.pretraining.recipe import Recipe
 from blipsearch.blip.pretraining.training import Run, train
 
@@ -17,6 +18,9 @@ DEFAULTS = Recipe()
 def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     work: Annotated[Path, typer.Option(help="Folder for data, state, log and checkpoints.")],
     minutes: Annotated[float, typer.Option(help="Length of the run.")] = DEFAULTS.minutes,
+    warmup_share: Annotated[
+        float, typer.Option(help="Share of the run that trains the vision tower alone.")
+    ] = DEFAULTS.warmup_share,
     steps: Annotated[int, typer.Option(help="Length of the run, if shorter.")] = DEFAULTS.steps,
     seed: Annotated[int, typer.Option()] = DEFAULTS.seed,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -32,12 +36,11 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter an option
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     if threads:
         torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = choose_device(device)
     if bfloat16 is None:
-        bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported()
-    run = Run(work, device, bfloat16, writers, groups, evaluate_minutes)
-    figures = train(Recipe(seed=seed, minutes=minutes, steps=steps), run)
+        bfloat16 = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
+    run = Run(work, str(chosen), bfloat16, writers, groups, evaluate_minutes)
+    figures = train(Recipe(seed=seed, minutes=minutes, steps=steps, warmup_share=warmup_share), run)
     for name, value in figures.items():
         sys.stdout.write(f"{name:40} {value:.3f}\n")
 

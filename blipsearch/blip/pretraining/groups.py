@@ -93,7 +93,7 @@ def draw_group(seed: int, image_size: int, grid: int, tokenize: Tokenize, split:
 
 def save_group(group: Group, path: Path) -> None:
     """Write `group` so that a reader sees all of it or nothing."""
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(f".{os.getpid()}")
     with unfinished.open("wb") as file:
         np.savez(file, **{field.name: getattr(group, field.name) for field in fields(group)})
     unfinished.rename(path)
@@ -203,11 +203,15 @@ def _looks(group: Alike) -> tuple[int, int]:
 def write_groups(numbers: range, image_size: int, grid: int, work: Path) -> None:
     """Render the training groups of these numbers into `work`/data, leaving out what is there.
 
-    Meant for a process of its own: it makes itself nicer than the process that trains.
+    Meant for a process of its own: it makes itself nicer than the process that trains, and ends
+    when that is gone.
     """
     os.nice(10)
+    trainer = os.getppid()
     tokenizer = open_tokenizer(work / "tokenizer")
     for number in numbers:
+        if os.getppid() != trainer:
+            return
         path = work / "data" / f"{number:06}.npz"
         if not path.exists():
             group = draw_group(number, image_size, grid, tokenizer.encode, "train")

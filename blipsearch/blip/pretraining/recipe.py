@@ -26,8 +26,8 @@ class Recipe:
     max_tokens: int = 48
 
     steps: int = 1_000_000
-    minutes: float = 100.0
-    warmup_share: float = 0.12
+    minutes: float = 80.0
+    warmup_share: float = 0.22
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.05
     clip_norm: float = 1.0
@@ -37,7 +37,7 @@ class Recipe:
     matching_weight: float = 1.0
     caption_weight: float = 0.5
     answer_weight: float = 0.5
-    dense_weight: float = 0.5
+    dense_weight: float = 0.3
 
     @property
     def grid(self) -> int:

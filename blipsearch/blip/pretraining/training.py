@@ -36,6 +36,10 @@ __all__ = ["Run", "train"]
 logger = logging.getLogger(__name__)
 
 GROUPS_TO_START = 16
+EVALUATED = (("new_scenes", 300), ("new_combinations", 150))
+"""How many scenes of which splits a run measures itself on."""
+
+EVALUATION_SEED = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +136,11 @@ class Trainer:
         if not self._evaluators:
             self._evaluators = {
                 split: Evaluator(
-                    related_scenes(split, number, seed=5_000_000),
+                    related_scenes(split, number, seed=EVALUATION_SEED),
                     self.recipe.image_size,
                     self.tokenizer,
                 )
-                for split, number in (("new_scenes", 300), ("new_combinations", 150))
+                for split, number in EVALUATED
             }
         started = time.monotonic()
         with self._precision():
