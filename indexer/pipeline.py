@@ -112,7 +112,8 @@ class _Run:
         """Say what the run did."""
         notices = list(self._plan.notices)
         if self._vanished:
-            notices.append(f"{self._vanished:,} files vanished while they were to be read")
+            what = "1 file" if self._vanished == 1 else f"{self._vanished:,} files"
+            notices.append(f"{what} vanished during the run; the next one will see to it")
         return IndexSummary(
             added=self._added,
             changed=self._changed,

@@ -1,5 +1,6 @@
 """Opening one image: every format, every pixel mode, and everything a file can do wrong."""
 
+import errno
 import io
 import struct
 import warnings
@@ -368,6 +369,32 @@ def test_a_path_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         open_image(tmp_path / "absent.jpg", max_pixels=LIMIT)
     with pytest.raises(ImageUnreadableError, match=r"^cannot be read: Is a directory"):
         open_image(tmp_path, max_pixels=LIMIT)
+
+
+class FailingDisk(io.BytesIO):
+    """A file whose disk stops to answer behind the first 2,000 bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() + (10_000 if size is None or size < 0 else size) > 2000:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+def test_a_disk_that_fails_is_not_the_images_fault() -> None:
+    data = encoded(photo(300, 200), "JPEG")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        read_header(FailingDisk(data), max_pixels=LIMIT).decode()
+    with pytest.raises(ImageUnreadableError, match=r"^cannot be read: Input/output error$"):
+        open_image(FailingDisk(data), max_pixels=LIMIT)
+
+
+def test_a_webp_beyond_what_pillow_decodes_is_too_large_under_any_limit() -> None:
+    canvas = (16_383 - 1).to_bytes(3, "little")
+    data = b"RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00" + bytes(4) + canvas + canvas
+
+    with pytest.raises(ImageTooLargeError, match="more pixels than Pillow decodes"):
+        open_image(data, max_pixels=1_000_000_000)
 
 
 def test_opening_leaves_no_file_behind(tmp_path: Path) -> None:

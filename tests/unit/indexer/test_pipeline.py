@@ -392,6 +392,20 @@ def test_stop_finishes_the_batch_at_hand_and_the_next_run_goes_on(
     assert counts(finished) == (4, 0, 2, 0, 0)
 
 
+def test_a_file_that_vanishes_during_the_run_is_neither_indexed_nor_failed(
+    collection: Collection, retriever: CountingRetriever, folder: Path
+) -> None:
+    def remove(progress: IndexProgress) -> None:
+        if progress.done == 0:
+            (folder / "2.png").unlink()
+
+    summary = index_collection(collection, retriever, [folder], None, remove)
+
+    assert counts(summary) == (5, 0, 0, 0, 0)
+    assert summary.notices == ("1 file vanished during the run; the next one will see to it",)
+    assert "2.png" not in entries(collection)
+
+
 def test_a_run_that_an_error_ends_keeps_what_it_wrote(
     collection: Collection, retriever: CountingRetriever, folder: Path
 ) -> None:

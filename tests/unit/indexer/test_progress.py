@@ -1,5 +1,9 @@
 """How a run's progress is told where stderr is no terminal."""
 
+import contextlib
+import os
+import sys
+
 import pytest
 
 import indexer.progress
@@ -56,6 +60,33 @@ def test_long_runs_count_hours(
         report(progress(total=10_040))
 
     assert "1:23:20 left" in capsys.readouterr().err
+
+
+def everything(terminal: int) -> str:
+    """Read all that was written to a terminal so far."""
+    os.set_blocking(terminal, False)
+    shown = b""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            shown += os.read(terminal, 10_000)
+    return shown.decode()
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with open(writing, "w", encoding="utf-8") as terminal:  # noqa: PTH123  # a file descriptor
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with indexing() as report:
+            report(progress(done=1000, failed=2))
+        monkeypatch.undo()
+        shown = everything(reading)
+    os.close(reading)
+
+    assert "1000/1000" in shown
+    assert "1.5 images/s" in shown
+    assert "2 failed" in shown
 
 
 def test_drawing_counts_pictures(
