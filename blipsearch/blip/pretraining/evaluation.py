@@ -4,6 +4,7 @@ The figures that are published come from benchmarks/quality.py, which goes throu
 layer; these go through the network under training, on fewer scenes, with greedy decoding.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,23 +37,32 @@ _ANSWER_TOKENS = 8
 
 
 def related_scenes(split: str, number: int, seed: int) -> list[Scene]:
-    """`number` scenes of a split with distinct full captions, half of them twins of another.
+    """`number` scenes of a split, an even one of them: every other is the twin of the one before.
 
-    The twins differ in each of world.DIFFERENCES in turn.
+    The twins differ in each of world.DIFFERENCES in turn, and every full caption is true of one
+    scene only.
     """
-    scenes: dict[str, Scene] = {}
-    turn = 0
-    while len(scenes) < number:
-        seed += 1
-        scene = draw_scene(seed, split=split)
-        other = twin(scene, world.DIFFERENCES[turn % len(world.DIFFERENCES)], seed)
-        if other is None:
-            continue
-        told = {grammar.full_caption(scene): scene, grammar.full_caption(other): other}
-        if len(told) == 2 and not told.keys() & scenes.keys():
-            scenes |= told
-            turn += 1
-    return list(scenes.values())[:number]
+    scenes: list[Scene] = []
+    before: Scene | None = None
+    for scene in grammar.unambiguous(_families(split, seed)):
+        if before is not None and before.seed == scene.seed:
+            scenes += [before, scene]
+        if len(scenes) >= number:
+            break
+        before = scene
+    return scenes
+
+
+def _families(split: str, seed: int) -> Iterator[Scene]:
+    """Scenes, each followed by its twin, without end."""
+    differences = itertools.cycle(world.DIFFERENCES)
+    wanted = next(differences)
+    for number in itertools.count(seed):
+        scene = draw_scene(number, split=split)
+        other = twin(scene, wanted, number)
+        if other is not None:
+            yield from (scene, other)
+            wanted = next(differences)
 
 
 @dataclass(frozen=True, slots=True)
