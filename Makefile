@@ -29,7 +29,7 @@ format: $(INSTALLED)  ## mend what ruff can mend
 	$(BIN)/ruff format
 
 serve: $(INSTALLED)  ## answer searches over HTTP on http://127.0.0.1:8000
-	$(BIN)/blipsearch serve
+	$(BIN)/blipsearch serve --demo
 
 clean:  ## forget the venv and every cache
 	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

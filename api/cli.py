@@ -12,9 +12,10 @@ from blipsearch.options import (
     DtypeOption,
     LibraryOption,
     MaxMegapixelsOption,
+    make_app,
 )
 
-app = typer.Typer()
+app = make_app()
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Options that several commands share, declared once."""
+"""What the modules with commands share: how an app is made, and common options."""
 
 from __future__ import annotations
 
@@ -14,30 +14,41 @@ __all__ = [
     "JsonOption",
     "LibraryOption",
     "MaxMegapixelsOption",
+    "make_app",
 ]
+
+
+def make_app() -> typer.Typer:
+    """Make the app that a module registers its commands with."""
+    return typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
 
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
         "--library",
         metavar="DIR",
-        help="The library's directory [BLIPSEARCH_LIBRARY, ~/.local/share/blipsearch].",
+        help="The library's directory (default: BLIPSEARCH_LIBRARY or ~/.local/share/blipsearch).",
     ),
 ]
 CollectionOption = Annotated[
     str | None,
-    typer.Option("--collection", metavar="NAME", help="The collection [default: default]."),
+    typer.Option("--collection", metavar="NAME", help="The collection (default: default)."),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps [default: auto]."),
+    typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps (default: auto)."),
 ]
 DtypeOption = Annotated[
     str | None,
-    typer.Option("--dtype", help="auto, float32, float16 or bfloat16 [default: auto]."),
+    typer.Option("--dtype", help="auto, float32, float16 or bfloat16 (default: auto)."),
 ]
 MaxMegapixelsOption = Annotated[
     float | None,
-    typer.Option("--max-megapixels", help="Refuse images with more pixels [default: 200]."),
+    typer.Option("--max-megapixels", help="Refuse images with more pixels (default: 200)."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -13,18 +13,15 @@ from blipsearch.options import (
     JsonOption,
     LibraryOption,
     MaxMegapixelsOption,
+    make_app,
 )
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = make_app()
 
 SourcesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Folders (with all folders below), image files, patterns like 'photos/**/*.jpg'.",
         show_default=False,
     ),

@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
+from blipsearch.errors import SnapshotError
 from blipsearch.records import RunCounts
 from indexer.batch import Batch
 from indexer.decode import Decoder, Outcome
@@ -65,8 +67,9 @@ def index_collection(
     plan = make_plan(collection, listings)
     run = _Run(collection, retriever, plan, options or IndexOptions())
     run.work_through(on_progress, stop or threading.Event())
-    collection.snapshot()
+    unsaved = _snapshot(collection)
     summary = run.summary(time.monotonic() - started)
+    summary = replace(summary, notices=(*summary.notices, *unsaved))
     collection.finish_run(run_id, _counts(summary), summary.seconds)
     return summary
 
@@ -198,6 +201,15 @@ def _decoded(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _snapshot(collection: Collection) -> list[str]:
+    """Save the vectors; say so where that fails, because the catalog is complete without."""
+    try:
+        collection.snapshot()
+    except SnapshotError as error:
+        return [str(error)]
+    return []
 
 
 def _cores() -> int:

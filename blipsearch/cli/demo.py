@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from blipsearch.options import DeviceOption, DtypeOption, LibraryOption
+from blipsearch.options import DeviceOption, DtypeOption, LibraryOption, make_app
 
 if TYPE_CHECKING:
     from blipsearch.demo import Shown
 
-app = typer.Typer()
+app = make_app()
 
 
 @app.command()

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blipsearch.edge import ExitCode
-from blipsearch.options import DeviceOption, DtypeOption, JsonOption, MaxMegapixelsOption
+from blipsearch.options import DeviceOption, DtypeOption, JsonOption, MaxMegapixelsOption, make_app
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from blipsearch.settings import Settings
 
-app = typer.Typer()
+app = make_app()
 
 ImagesArgument = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE...", help="Image files.", show_default=False)
+    list[Path], typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)
 ]
 CheckpointOption = Annotated[
     str | None,

@@ -6,9 +6,9 @@ import json
 
 import typer
 
-from blipsearch.options import JsonOption, LibraryOption
+from blipsearch.options import JsonOption, LibraryOption, make_app
 
-app = typer.Typer()
+app = make_app()
 
 
 @app.command()

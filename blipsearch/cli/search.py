@@ -16,13 +16,14 @@ from blipsearch.options import (
     JsonOption,
     LibraryOption,
     MaxMegapixelsOption,
+    make_app,
 )
 
 if TYPE_CHECKING:
     from blipsearch.schemas import SearchResponse
     from blipsearch.settings import Settings
 
-app = typer.Typer()
+app = make_app()
 
 
 @app.command()
@@ -38,7 +39,7 @@ def search(  # noqa: PLR0913  # a command's options are its interface
         typer.Option(min=0, max=1, help="Leave out hits with a lower match probability."),
     ] = None,
     candidates: Annotated[
-        int | None, typer.Option(min=1, help="Images to rerank [default: 64].")
+        int | None, typer.Option(min=1, help="Images to rerank (default: 64).")
     ] = None,
     sheet: Annotated[
         Path | None,

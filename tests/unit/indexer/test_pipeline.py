@@ -479,3 +479,18 @@ def test_sources_may_overlap(index: Index, folder: Path) -> None:
     sources: Sequence[Path] = [folder / "below", folder, folder / "*.png", folder / "1.png"]
 
     assert counts(index(*sources)) == (6, 0, 0, 0, 0)
+
+
+def test_a_snapshot_that_cannot_be_written_is_said_and_loses_nothing(
+    index: Index, collection: Collection, tmp_path: Path
+) -> None:
+    (tmp_path / "library" / "collections").write_text("a file where the folder should be")
+
+    summary = index()
+
+    assert counts(summary) == (6, 0, 0, 0, 0)
+    (notice,) = summary.notices
+    assert "cannot write a snapshot" in notice
+    assert collection.info.indexed == 6
+    (run,) = collection.runs()
+    assert run.finished_at is not None
