@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": "api.cli",
     "demo": "blipsearch.cli.demo",
     "status": "blipsearch.cli.library",
+    "finetune": "blipsearch.cli.finetune",
     "upgrade": "blipsearch.cli.library",
 }
 """Command name to the module whose `app` has a command of that name."""

@@ -11,7 +11,7 @@ import pytest
 import blipsearch as package
 from tests.support import Command
 
-COMMANDS = ("index", "search", "caption", "ask", "serve", "demo", "status", "upgrade")
+COMMANDS = ("index", "search", "caption", "ask", "serve", "demo", "status", "finetune", "upgrade")
 
 HEAVY = {"torch", "transformers", "faiss", "numpy", "sqlalchemy", "PIL", "fastapi"}
 
