@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from blipsearch.blip.pretraining.batches import Batch, random_batches
 from blipsearch.blip.pretraining.calibration import fit_temperature
+from blipsearch.blip.pretraining.curve import draw_curve
 from blipsearch.blip.pretraining.dense import DenseHeads
 from blipsearch.blip.pretraining.evaluation import CAPTION_PROMPT, Evaluator, related_scenes
 from blipsearch.blip.pretraining.export import export_checkpoints
@@ -61,7 +62,7 @@ class Run:
 def train(recipe: Recipe, run: Run) -> dict[str, float]:
     """Train until `recipe` says it is over, from the last saved state if there is one.
 
-    Leaves the checkpoints in `run.work`/checkpoint and gives the last figures.
+    Leaves checkpoint/, log.jsonl and curve.png in `run.work`, and gives the last figures.
     """
     run.work.mkdir(parents=True, exist_ok=True)
     tokens = make_vocabulary({*grammar.WORDS, *CAPTION_PROMPT.split()})
@@ -155,6 +156,7 @@ class Trainer:
         seconds = round(time.monotonic() - started, 1)
         self._log({"figures": figures, "itm temperature": temperature, "seconds": seconds})
         export_checkpoints(self.averaged, self.tokens, self.run.work / "checkpoint", temperature)
+        draw_curve(self.run.work / "log.jsonl", self.run.work / "curve.png")
         return figures
 
     def _take_step(self, batch: Batch) -> None:
@@ -197,7 +199,9 @@ class Trainer:
     def _report(self) -> None:
         left = self.minutes / max(self.done, 1e-9) * (1 - self.done)
         losses = {name: round(value, 4) for name, value in self._losses.items()}
-        self._log({"losses": losses, "temperature": float(self.network.log_temperature.exp())})
+        self._log(
+            {"losses": losses, "temperature": float(self.network.log_temperature.detach().exp())}
+        )
         logger.info("step %d, %.1f min, %.1f left, %s", self.step, self.minutes, left, losses)
 
     def _log(self, entry: dict[str, object]) -> None:
