@@ -16,8 +16,9 @@ from blipsearch.catalog.revisions import Migrations
 from blipsearch.collection import Collection
 from blipsearch.errors import LibraryError, LibraryNotFoundError, SettingsError
 from blipsearch.records import CheckpointIdentity, CollectionInfo
+from blipsearch.schemas import CollectionSummary
 
-__all__ = ["Library", "open_library", "upgrade_library"]
+__all__ = ["Library", "open_library", "summary_of", "upgrade_library"]
 
 _CATALOG = "catalog.sqlite"
 _COLLECTIONS = "collections"
@@ -123,6 +124,20 @@ class Library:
 
     def _directory(self, info: CollectionInfo) -> Path:
         return self.path / _COLLECTIONS / str(info.id)
+
+
+def summary_of(info: CollectionInfo) -> CollectionSummary:
+    """Say what a collection is in the words that the service and `status --json` send."""
+    return CollectionSummary(
+        name=info.name,
+        images=info.indexed,
+        failed=info.failed,
+        missing=info.missing,
+        checkpoint=info.checkpoint.name,
+        fingerprint=info.checkpoint.fingerprint,
+        dim=info.checkpoint.dim,
+        created_at=info.created_at,
+    )
 
 
 def _make_directory(directory: Path) -> None:

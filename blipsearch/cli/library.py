@@ -14,26 +14,14 @@ app = make_app()
 @app.command()
 def status(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """Show the collections of a library: images, failures, checkpoint."""
-    from blipsearch.library import open_library
+    from blipsearch.library import open_library, summary_of
     from blipsearch.settings import make_settings
 
     settings = make_settings(library=library)
     with open_library(settings.library) as opened:
         collections = opened.collections()
     if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "images": one.indexed,
-                "failed": one.failed,
-                "missing": one.missing,
-                "checkpoint": one.checkpoint.name,
-                "fingerprint": one.checkpoint.fingerprint,
-                "dim": one.checkpoint.dim,
-                "created_at": one.created_at.isoformat(),
-            }
-            for one in collections
-        ]
+        rows = [summary_of(one).model_dump(mode="json") for one in collections]
         typer.echo(json.dumps({"library": str(settings.library), "collections": rows}, indent=2))
         return
     typer.echo(f"library {settings.library}")
