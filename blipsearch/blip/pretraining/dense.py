@@ -18,14 +18,14 @@ FACT_SIZES = (
     len(world.COLOURS) + 1,
     len(world.SIZES) + 1,
     4,
-    2 * len(world.RELATIONS) + 1,
+    len(world.RELATIONS) + 2,
     len(world.KINDS) + 1,
     len(world.COLOURS) + 1,
 )
 """How many values each of the facts about a patch has, "none" included."""
 
-_FACT_WEIGHTS = (3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-"""The kind takes by far the longest to learn."""
+_FACT_WEIGHTS = (3.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0)
+"""The kind takes by far the longest to learn, the count second."""
 
 _PAIRS = len(world.KINDS) * len(world.COLOURS)
 

@@ -188,12 +188,22 @@ def facts_of(scene: Scene) -> list[tuple[int, ...]]:
         name = world.RELATIONS.index(relation.name) + 1
         first, second = scene.groups[relation.first], scene.groups[relation.second]
         relations.setdefault(relation.first, (name, *_looks(second)))
-        relations[relation.second] = (name + len(world.RELATIONS), *_looks(first))
+        relations[relation.second] = (_turned(relation.name), *_looks(first))
     facts = [
         (*_looks(g), world.SIZES.index(g.size) + 1, g.count, *relations.get(i, (0, 0, 0)))
         for i, g in enumerate(scene.groups)
     ]
     return [facts[thing.group] for thing in scene.things]
+
+
+def _turned(relation: str) -> int:
+    """The number of what the second thing is to the first; one more than all others if around it.
+
+    Which of two things the caption began with cannot be seen, so the numbers tell what can be.
+    """
+    if relation in world.INVERSES:
+        return world.RELATIONS.index(world.INVERSES[relation]) + 1
+    return len(world.RELATIONS) + 1
 
 
 def _looks(group: Alike) -> tuple[int, int]:

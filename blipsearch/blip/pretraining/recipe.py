@@ -26,18 +26,18 @@ class Recipe:
     max_tokens: int = 48
 
     steps: int = 1_000_000
-    minutes: float = 80.0
-    warmup_share: float = 0.22
+    minutes: float = 82.0
+    warmup_share: float = 0.215
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     average_decay: float = 0.999
 
     contrastive_weight: float = 0.5
-    matching_weight: float = 1.0
-    caption_weight: float = 0.5
+    matching_weight: float = 1.5
+    caption_weight: float = 0.4
     answer_weight: float = 0.5
-    dense_weight: float = 0.3
+    dense_weight: float = 0.2
 
     @property
     def grid(self) -> int:

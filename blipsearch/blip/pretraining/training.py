@@ -127,6 +127,7 @@ class Trainer:
                 self.save()
                 saved = self.minutes
             if self.minutes - looked > self.run.evaluate_minutes:
+                self.save()
                 self.look()
                 looked = self.minutes
         self.save()

@@ -26,6 +26,7 @@ from blipsearch.blip.pretraining.vocabulary import (
     save_tokenizer,
 )
 from blipsearch.picturebook import grammar, world
+from blipsearch.picturebook.scene import draw_scene
 
 CPU = torch.device("cpu")
 
@@ -116,3 +117,12 @@ def test_a_test_set_has_distinct_captions_and_twins_of_every_difference() -> Non
     pairs = list(zip(scenes[::2], scenes[1::2], strict=True))
     assert all(a.seed == b.seed for a, b in pairs)
     assert any(a.setting != b.setting for a, b in pairs)
+
+
+@pytest.mark.parametrize(("name", "seen"), [("left of", "right of"), ("next to", "next to")])
+def test_a_relation_is_told_from_the_side_of_each_thing(name: str, seen: str) -> None:
+    scenes = (draw_scene(seed) for seed in range(1000))
+    scene = next(s for s in scenes if len(s.groups) == 2 and s.relations[0].name == name)
+    facts = groups.facts_of(scene)
+    numbers = world.RELATIONS.index(name) + 1, world.RELATIONS.index(seen) + 1
+    assert (facts[0][4], facts[-1][4]) == numbers
