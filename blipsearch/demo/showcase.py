@@ -22,6 +22,7 @@ __all__ = ["Asked", "Showcase", "Shown", "show"]
 
 LIMIT = 5
 MIN_MATCH = 0.5
+PROMPT = "a picture of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class _Exhibitor:
         entries = self._collection.images([hit.id for hit in hits])
         files = [entry.absolute_path for entry in entries]
         images = [open_image(file, max_pixels=self._max_pixels).image for file in files]
-        captions = self._captioner.caption(images, prompt="") if images else []
+        # The built-in checkpoint learnt its captions behind this prompt; shown, it says nothing.
+        captions = self._captioner.caption(images, prompt=PROMPT) if images else []
         answers = [""] * len(images)
         if images and asked.question:
             answers = self._answerer.answer(images, [asked.question] * len(images))
@@ -111,7 +113,7 @@ class _Exhibitor:
             shows=asked.shows,
             question=asked.question,
             hits=tuple(
-                ShownHit(hit, Path(file), caption, answer)
+                ShownHit(hit, Path(file), caption.removeprefix(PROMPT), answer)
                 for hit, file, caption, answer in described
             ),
             candidates=candidates,
