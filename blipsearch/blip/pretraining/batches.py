@@ -17,10 +17,9 @@ __all__ = ["Batch", "make_batch", "random_batches"]
 FALSE_TEXTS = 2
 """False captions of a picture in one batch, beside its full caption and another true one."""
 
-CAPTION_TOKENS = 17
-"""Room for a caption, [CLS] and [SEP] included: with [DEC] and the prompt, 20 as in BLIP."""
-
-LONGEST_SHARE = 0.8
+_SHARES = (1.5, 1.5, 1.2, 2.5, 0.4)
+"""How likely a false caption is taken, by what it differs in (world.DIFFERENCES): relations are
+by far the hardest to tell, settings the easiest."""
 
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
@@ -41,7 +40,6 @@ class Batch:
     text_kind: Tensor
     truth: Tensor
     captions: Tensor
-    """(n, length): for every picture the true text that its caption is learnt from"""
     questions: Tensor
     answers: Tensor
     question_image: Tensor
@@ -58,7 +56,7 @@ def make_batch(group: Group, rng: np.random.Generator, device: torch.device) -> 
         text_image=_numbers(group.text_image[chosen], device),
         text_kind=_numbers(group.text_kind[chosen], device),
         truth=torch.from_numpy(group.truth[chosen]).to(device),
-        captions=_numbers(group.texts[_caption_texts(group, rng)], device),
+        captions=_numbers(group.captions, device),
         questions=_numbers(group.questions, device),
         answers=_numbers(group.answers, device),
         question_image=_numbers(group.question_image, device),
@@ -89,7 +87,9 @@ def random_batches(folder: Path, seed: int, device: torch.device) -> Iterator[Ba
 
 def _some_texts(group: Group, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Numbers of the full caption, another true one and FALSE_TEXTS false ones of every picture."""
-    draw = rng.random(len(group.texts))
+    # The largest of u ** (1 / share) is each text with the chance of its share.
+    shares = np.array((1.0, 1.0, *_SHARES))[group.text_kind]
+    draw = 1 - rng.random(len(group.texts)) ** (1 / shares)
     chosen = []
     for i in range(len(group.pixels)):
         own = group.text_image == i
@@ -97,18 +97,6 @@ def _some_texts(group: Group, rng: np.random.Generator) -> npt.NDArray[np.int64]
             numbers = np.flatnonzero(own & (np.minimum(group.text_kind, 2) == of_kind))
             chosen.append(numbers[np.argsort(draw[numbers])[:most]])
     return np.concatenate(chosen)
-
-
-def _caption_texts(group: Group, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """A true text of every picture: mostly the longest that a caption has room for."""
-    length = (group.texts != 0).sum(1)
-    tellable = (group.text_kind < 2) & (length <= CAPTION_TOKENS)
-    chosen = []
-    for i in range(len(group.pixels)):
-        numbers = np.flatnonzero(tellable & (group.text_image == i))
-        is_longest = rng.random() < LONGEST_SHARE
-        chosen.append(numbers[length[numbers].argmax()] if is_longest else rng.choice(numbers))
-    return np.array(chosen)
 
 
 def _numbers(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:

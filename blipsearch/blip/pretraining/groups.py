@@ -62,6 +62,8 @@ class Group:
     """(texts,)"""
     truth: npt.NDArray[np.bool_]
     """(texts, n): whether a text is true of a picture"""
+    captions: npt.NDArray[np.int16]
+    """(n, length): what a captioner should say of each picture"""
     questions: npt.NDArray[np.int16]
     """(questions, length)"""
     answers: npt.NDArray[np.int16]
@@ -85,6 +87,7 @@ def draw_group(seed: int, image_size: int, grid: int, tokenize: Tokenize, split:
         text_image=np.array(owners, np.uint8),
         text_kind=np.array(kinds, np.uint8),
         truth=np.array(truth, np.bool_),
+        captions=_padded([told_caption(scene) for scene in scenes], tokenize, TEXT_TOKENS),
         questions=_padded([qa.question for _, qa in asked], tokenize, TEXT_TOKENS),
         answers=_padded([qa.answer for _, qa in asked], tokenize, ANSWER_TOKENS),
         question_image=np.array([i for i, _ in asked], np.uint8),
@@ -138,6 +141,24 @@ def _texts_of(scenes: list[Scene], rng: random.Random) -> tuple[list[str], list[
             owners.append(i)
             kinds.append(kind)
     return texts, owners, kinds
+
+
+def told_caption(scene: Scene) -> str:
+    """What a captioner should say: all things with number and colour, and the setting.
+
+    Two groups come with their relation, three from left to right. Sizes are left out because the
+    line between small and not small is thin; the caption is true all the same, because no two
+    groups of a scene agree in kind and colour. It has at most 16 words: with [DEC] and the prompt
+    20 tokens, as many as BLIP's captions have.
+    """
+    claim = grammar.parse(grammar.full_caption(scene))
+    phrases = [replace(phrase, size=None) for phrase in claim.phrases]
+    relations = claim.relations
+    if len(phrases) > 2:
+        across = {(g.kind, g.colour): g.box[0] + g.box[2] for g in scene.groups}
+        phrases.sort(key=lambda phrase: across[phrase.kind, phrase.colour or ""])
+        relations = (None, None)
+    return grammar.write(replace(claim, phrases=tuple(phrases), relations=relations))
 
 
 def _falses(scene: Scene, rng: random.Random) -> list[grammar.FalseCaption]:

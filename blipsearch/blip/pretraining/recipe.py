@@ -26,7 +26,7 @@ class Recipe:
     max_tokens: int = 48
 
     steps: int = 1_000_000
-    minutes: float = 82.0
+    minutes: float = 76.0
     warmup_share: float = 0.215
     learning_rate: float = 1.2e-3
     weight_decay: float = 0.05
@@ -35,7 +35,7 @@ class Recipe:
 
     contrastive_weight: float = 0.5
     matching_weight: float = 1.5
-    caption_weight: float = 0.4
+    caption_weight: float = 1.0
     answer_weight: float = 0.5
     dense_weight: float = 0.2
 
