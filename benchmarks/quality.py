@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
+from blipsearch.blip.pretraining.calibration import auroc, calibration_error
 from blipsearch.blip.pretraining.evaluation import CAPTION_PROMPT, related_scenes
 from blipsearch.errors import WorldError
 from blipsearch.picturebook import grammar, world
@@ -82,7 +83,7 @@ class Bench:
             **_recalls(ranking),
             **self._twins(scenes, encoded.states),
             "nothing matches, AUROC": _absence_auroc(ranking),
-            "calibration error": calibration_error(pairs),
+            "calibration error": calibration_error(pairs[:, 0], pairs[:, 1]),
             "true captions": self._captions(scenes, encoded.states),
             "right answers": self._answers(scenes, encoded.states),
         }
@@ -122,26 +123,6 @@ class Bench:
             states[[i for i, _ in asked]], [qa.question for _, qa in asked]
         )
         return float(np.mean([a == qa.answer for a, (_, qa) in zip(answers, asked, strict=True)]))
-
-
-def calibration_error(pairs: Floats, bins: int = 10) -> float:
-    """Expected calibration error of `pairs` (n, 2), over bins of equal width.
-
-    Source: Guo et al., On Calibration of Modern Neural Networks, 2017, equation 5.
-    """
-    number = np.minimum((pairs[:, 0] * bins).astype(int), bins - 1)
-    gaps = [
-        abs(pairs[number == b, 0].mean() - pairs[number == b, 1].mean()) * (number == b).mean()
-        for b in np.unique(number)
-    ]
-    return float(np.sum(gaps))
-
-
-def auroc(positive: Floats, negative: Floats) -> float:
-    """The chance that a positive is above a negative, ties counted half."""
-    below = np.searchsorted(np.sort(negative), positive, side="left")
-    up_to = np.searchsorted(np.sort(negative), positive, side="right")
-    return float((below + up_to).mean() / 2 / len(negative))
 
 
 def _recalls(ranking: Ranking) -> dict[str, float]:
