@@ -89,7 +89,7 @@ def test_captions_and_answers_speak_the_language_of_the_world(showcase: Showcase
     assert all(hit.answer for hit in answered)
 
 
-def test_the_demo_again_adds_nothing_and_names_the_next_commands(
+def test_the_demo_again_adds_nothing_and_prints_what_the_readme_shows(
     blipsearch: Command, settings: Settings, showcase: Showcase
 ) -> None:
     finished = blipsearch("demo", "--library", settings.library)
@@ -98,12 +98,6 @@ def test_the_demo_again_adds_nothing_and_names_the_next_commands(
     assert f"0 pictures added, {GALLERY_SIZE} unchanged" in finished.out
     assert str(showcase.page) in finished.out
     assert "blipsearch serve --library" in finished.out
-
-
-def test_the_readme_shows_what_the_demo_prints(
-    blipsearch: Command, settings: Settings, showcase: Showcase
-) -> None:
     shown = CONSOLE[0].shown
-
     assert len(shown) > len(showcase.shown)
-    assert_shown(shown, blipsearch("demo", "--library", settings.library).out)
+    assert_shown(shown, finished.out)
