@@ -103,14 +103,19 @@ class Bench:
     def _twins(self, scenes: Sequence[Scene], states: States) -> dict[str, float]:
         """The share of false captions whose true original matches better, by difference."""
         right: dict[str, list[bool]] = {name: [] for name in world.DIFFERENCES}
+        pairs: list[tuple[float, float]] = []
         for i, scene in enumerate(scenes):
             for false in grammar.false_captions(scene, random.Random(scene.seed)):
-                told = [
-                    self.retriever.match_probability(self.retriever.match(t, states[i : i + 1]))[0]
-                    for t in (false.original, false.text)
+                logits = [
+                    self.retriever.match(text, states[i : i + 1])[0]
+                    for text in (false.original, false.text)
                 ]
-                right[false.differs_in].append(bool(told[0] > told[1]))
-        return {f"twins by {name}": float(np.mean(told)) for name, told in right.items()}
+                told = self.retriever.match_probability(np.stack(logits))
+                right[false.differs_in].append(_margin(logits[0]) > _margin(logits[1]))
+                pairs += [(float(told[0]), 1.0), (float(told[1]), 0.0)]
+        told_apart = {f"twins by {name}": float(np.mean(told)) for name, told in right.items()}
+        probabilities, truth = np.array(pairs).T
+        return told_apart | {"calibration error on twins": calibration_error(probabilities, truth)}
 
     def _captions(self, scenes: Sequence[Scene], states: States) -> float:
         captions = self.captioner.caption_states(states)
@@ -123,6 +128,11 @@ class Bench:
             states[[i for i, _ in asked]], [qa.question for _, qa in asked]
         )
         return float(np.mean([a == qa.answer for a, (_, qa) in zip(answers, asked, strict=True)]))
+
+
+def _margin(logits: States) -> float:
+    """What the match probability grows with, and does not round to 1."""
+    return float(logits[1] - logits[0])
 
 
 def _recalls(ranking: Ranking) -> dict[str, float]:
@@ -181,7 +191,7 @@ def table(figures: dict[str, dict[str, float]]) -> str:
         "|---|---:|---:|---:|---:|",
     ]
     for name in figures[SPLITS[0]]:
-        sign = "≤" if name == "calibration error" else "≥"
+        sign = "≤" if name.startswith("calibration") else "≥"
         wanted = [f"{sign} {w}" if w else "" for w in REACH.get(name, (None, None))]
         told = [f"{figures[split][name]:.3f}" for split in SPLITS]
         lines.append(f"| {name} | {told[0]} | {wanted[0]} | {told[1]} | {wanted[1]} |")
@@ -193,9 +203,24 @@ def _draw_reliability(pairs: dict[str, Floats], folder: Path) -> None:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
     for split, told in pairs.items():
         number = np.minimum((told[:, 0] * 10).astype(int), 9)
-        points = [told[number == b].mean(0) for b in np.unique(number)]
-        axes.plot(*np.array(points).T, marker="o", label=split.replace("_", " "))
-    axes.set(xlabel="match probability", ylabel="share that is true", xlim=(0, 1), ylim=(0, 1))
+        bins = np.unique(number)
+        points = np.array([told[number == b].mean(0) for b in bins])
+        axes.plot(*points.T, marker="o", label=split.replace("_", " "))
+        for b, (x, y) in zip(bins, points, strict=True):
+            axes.annotate(
+                f"{(number == b).sum()}",
+                (x, y),
+                fontsize=7,
+                xytext=(4, -8),
+                textcoords="offset points",
+            )
+    axes.set(
+        title="first ten hits; numbers count pairs",
+        xlabel="match probability",
+        ylabel="share that is true",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
     axes.legend()
     figure.savefig(folder / "quality-reliability.png", dpi=110, bbox_inches="tight")
 
@@ -209,7 +234,7 @@ def _draw_recalls(figures: dict[str, dict[str, float]], folder: Path) -> None:
         axes.bar_label(bars, fmt="%.2f", fontsize=8)
     axes.set_xticks(np.arange(4) + 0.2, names)
     axes.set(ylim=(0, 1.1))
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     figure.savefig(folder / "quality-recall.png", dpi=110, bbox_inches="tight")
 
 
