@@ -307,7 +307,7 @@ def test_help_answers_without_loading_the_engine() -> None:
     finished = python("-c", HELP_LOADS)
 
     assert finished.code == 0
-    assert "SOURCE..." in finished.out
+    assert "Usage: python -m indexer [OPTIONS] {SOURCE}..." in finished.out
     assert finished.out.splitlines()[-1] == "[]"
 
 
