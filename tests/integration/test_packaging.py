@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_the_three_packages_and_the_migrations(wheel: Path) -> None:
+def test_the_wheel_holds_the_packages_the_migrations_and_the_built_in_checkpoint(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith("METADATA"))
@@ -32,6 +32,9 @@ def test_the_wheel_holds_the_three_packages_and_the_migrations(wheel: Path) -> N
     assert tops == {"blipsearch", "indexer", "api"}
     assert "blipsearch/migrations/env.py" in names
     assert any(name.startswith("blipsearch/migrations/versions/0001") for name in names)
+    assert "blipsearch/demo/templates/page.html" in names
+    for task in ("itm", "caption", "vqa"):
+        assert f"blipsearch/picturebook/checkpoint/{task}/model.safetensors" in names
     assert {"blipsearch/py.typed", "indexer/py.typed", "api/py.typed"} <= set(names)
     requirements = [
         line.removeprefix("Requires-Dist: ")
