@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_the_packages_the_migrations_and_the_built_in_checkpoint(wheel: Path) -> None:
+def test_the_wheel_holds_packages_migrations_and_the_built_in_checkpoint(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith("METADATA"))
