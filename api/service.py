@@ -74,12 +74,6 @@ class SearchService:
         with self._lock:
             return self._searcher(name).search_by_cosine(query, limit=limit)
 
-    def warm(self) -> None:
-        """Load the checkpoint of every collection, so that no request waits for it."""
-        for info in self.collections():
-            with self._lock:
-                self._searcher(info.name)
-
     def _open(self, name: str) -> Collection:
         if name not in self._collections:
             opened = self._library.collection(name)
