@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.library import open_library
 from blipsearch.records import CollectionInfo
+from blipsearch.resource import Resource
 from blipsearch.schemas import SearchResponse
 from blipsearch.search import Searcher
 from blipsearch.settings import Settings
@@ -18,7 +17,7 @@ from blipsearch.settings import Settings
 __all__ = ["SearchService"]
 
 
-class SearchService:
+class SearchService(Resource):
     """Owns the library and the checkpoints in memory; used from the server's worker threads.
 
     A collection's checkpoint is loaded at its first search and shared by all collections that have
@@ -33,20 +32,14 @@ class SearchService:
         self._collections: dict[str, Collection] = {}
         self._retrievers: dict[str, BlipRetriever] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __str__(self) -> str:
+        return f"the search service of {self._settings.library}"
 
     def close(self) -> None:
         """Close the library and its collections; may be called again."""
+        self._closed = True
         self._resources.close()
 
     def collections(self) -> list[CollectionInfo]:

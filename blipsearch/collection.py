@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +29,7 @@ from blipsearch.records import (
     RunCounts,
     Source,
 )
+from blipsearch.resource import Resource
 from blipsearch.snapshots import Snapshots
 from blipsearch.vectors import Neighbours, SnapshotStamp, VectorIndex, check_unit_rows
 
@@ -40,15 +38,13 @@ __all__ = ["Collection"]
 logger = logging.getLogger("blipsearch.collection")
 
 
-class Collection:
+class Collection(Resource):
     """One open collection; made by `Library.collection` and `Library.create_collection`.
 
     What it writes is in the catalog, synced to disk, when the method returns; its own searches
     see it at once, those of other processes after their `refresh`. Safe to share between threads.
     Close it before its library.
     """
-
-    _closed = True
 
     def __init__(self, catalog: Catalog, info: CollectionInfo, directory: Path) -> None:
         self._catalog = catalog
@@ -62,22 +58,8 @@ class Collection:
         self._load(info)
         self._closed = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if not self._closed:
-            warnings.warn(
-                f"collection {self._id} was not closed", ResourceWarning, stacklevel=2, source=self
-            )
+    def __str__(self) -> str:
+        return f"collection {self._id}"
 
     def close(self) -> None:
         """Let go of the index; a second call does nothing."""

@@ -6,16 +6,14 @@ import os
 import re
 import shutil
 import unicodedata
-import warnings
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from blipsearch.catalog import Catalog
 from blipsearch.catalog.revisions import Migrations
 from blipsearch.collection import Collection
 from blipsearch.errors import LibraryError, LibraryNotFoundError, SettingsError
 from blipsearch.records import CheckpointIdentity, CollectionInfo
+from blipsearch.resource import Resource
 from blipsearch.schemas import CollectionSummary
 
 __all__ = ["Library", "open_library", "summary_of", "upgrade_library"]
@@ -54,32 +52,16 @@ def upgrade_library(path: str | os.PathLike[str]) -> tuple[str, str]:
     return Migrations.shipped().upgrade(Path(path).expanduser() / _CATALOG)
 
 
-class Library:
+class Library(Resource):
     """An open library; made by `open_library`. Close it after the collections it gave out."""
-
-    _closed = True
 
     def __init__(self, path: Path, catalog: Catalog) -> None:
         self.path = path
         self._catalog = catalog
         self._closed = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if not self._closed:
-            warnings.warn(
-                f"library {self.path} was not closed", ResourceWarning, stacklevel=2, source=self
-            )
+    def __str__(self) -> str:
+        return f"library {self.path}"
 
     def collections(self) -> list[CollectionInfo]:
         """All collections, by name."""
