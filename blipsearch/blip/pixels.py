@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from blipsearch.blip.untyped import ImageProcessor
 
-__all__ = ["Pixels", "prepare_image", "to_rgb"]
+__all__ = [
+    "IMAGE_MEAN",
+    "IMAGE_STD",
+    "Pixels",
+    "prepare_image",
+    "to_rgb",
+    "write_preprocessing",
+]
+
+IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
+IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
+"""What BLIP's pixels are normalised by, red, green and blue (BLIP, data/__init__.py)."""
 
 Pixels = npt.NDArray[np.float32]
 """Prepared pictures, (n, 3, size, size) or one (3, size, size), float32, normalised."""
@@ -33,3 +47,22 @@ def prepare_image(image: Image.Image, processor: ImageProcessor) -> Pixels:
     """
     batch = processor(images=[to_rgb(image)], return_tensors="np")
     return np.asarray(batch["pixel_values"][0], dtype=np.float32)
+
+
+def write_preprocessing(directory: Path, image_size: int) -> None:
+    """Write BLIP's preprocessing for a network of that size, as the Hub's checkpoints have it."""
+    settings = {
+        "image_processor_type": "BlipImageProcessor",
+        "processor_class": "BlipProcessor",
+        "do_resize": True,
+        "size": {"height": image_size, "width": image_size},
+        "resample": Image.Resampling.BICUBIC.value,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "image_mean": IMAGE_MEAN,
+        "image_std": IMAGE_STD,
+    }
+    text = json.dumps(settings, indent=2) + "\n"
+    (directory / "preprocessor_config.json").write_text(text, encoding="utf-8")

@@ -21,6 +21,7 @@ from transformers import (
 
 from blipsearch.blip.checkpoint import quiet
 from blipsearch.blip.device import DTYPES
+from blipsearch.blip.pixels import write_preprocessing
 from blipsearch.blip.untyped import Network, NetworkClass
 from blipsearch.errors import ShapeError
 
@@ -86,7 +87,7 @@ def write_tiny_checkpoint(  # what tests vary
     }
     save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
     _write_tokenizer(target, words)
-    _write_preprocessing(target, image_size)
+    write_preprocessing(target, image_size)
     return target
 
 
@@ -157,22 +158,6 @@ def _write_tokenizer(directory: Path, words: list[str]) -> None:
     tokens = {f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")}
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 512}
     _write_json(directory / "tokenizer_config.json", {**settings, **tokens})
-
-
-def _write_preprocessing(directory: Path, image_size: int) -> None:
-    settings = {
-        "image_processor_type": "BlipImageProcessor",
-        "processor_class": "BlipProcessor",
-        "do_resize": True,
-        "size": {"height": image_size, "width": image_size},
-        "resample": 3,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": [0.48145466, 0.4578275, 0.40821073],
-        "image_std": [0.26862954, 0.26130258, 0.27577711],
-    }
-    _write_json(directory / "preprocessor_config.json", settings)
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from blipsearch.blip.pixels import IMAGE_MEAN, IMAGE_STD
 from blipsearch.blip.pretraining.groups import Group, load_group
 
 __all__ = ["Batch", "make_batch", "random_batches"]
@@ -20,9 +21,6 @@ FALSE_TEXTS = 2
 _SHARES = (1.5, 1.5, 1.2, 2.5, 0.4)
 """How likely a false caption is taken, by what it differs in (world.DIFFERENCES): relations are
 by far the hardest to tell, settings the easiest."""
-
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,8 @@ def make_batch(group: Group, rng: np.random.Generator, device: torch.device) -> 
 
 def normalised(pixels: Tensor) -> Tensor:
     """BLIP's input (n, 3, size, size), float32, of pixels (n, size, size, 3), uint8."""
-    mean = torch.tensor(_MEAN, device=pixels.device)
-    std = torch.tensor(_STD, device=pixels.device)
+    mean = torch.tensor(IMAGE_MEAN, device=pixels.device)
+    std = torch.tensor(IMAGE_STD, device=pixels.device)
     return ((pixels.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 

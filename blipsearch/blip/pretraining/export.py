@@ -8,6 +8,8 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
 
+from blipsearch.blip.check import TEMPERATURE_KEY
+from blipsearch.blip.pixels import write_preprocessing
 from blipsearch.blip.pretraining.network import BlipNetwork
 from blipsearch.blip.pretraining.vocabulary import save_tokenizer
 
@@ -31,7 +33,7 @@ def export_checkpoints(
         _save_weights(part, directory)
         _save_config(part, directory, temperature if name == "itm" else None)
         save_tokenizer(tokens, directory)
-        _save_preprocessing(part.config.vision_config.image_size, directory)
+        write_preprocessing(directory, part.config.vision_config.image_size)
         if name != "itm":
             _save_generation(part, directory)
 
@@ -50,7 +52,7 @@ def _save_config(part: PreTrainedModel, directory: Path, temperature: float | No
     config["architectures"] = [type(part).__name__]
     config["dtype"] = "float16"
     if temperature is not None:
-        config["blipsearch_itm_temperature"] = temperature
+        config[TEMPERATURE_KEY] = temperature
     (directory / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
@@ -63,20 +65,3 @@ def _save_generation(part: PreTrainedModel, directory: Path) -> None:
         "pad_token_id": text.pad_token_id,
     }
     (directory / "generation_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-
-
-def _save_preprocessing(size: int, directory: Path) -> None:
-    settings = {
-        "image_processor_type": "BlipImageProcessor",
-        "processor_class": "BlipProcessor",
-        "do_resize": True,
-        "size": {"height": size, "width": size},
-        "resample": 3,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "do_convert_rgb": True,
-        "image_mean": [0.48145466, 0.4578275, 0.40821073],
-        "image_std": [0.26862954, 0.26130258, 0.27577711],
-    }
-    (directory / "preprocessor_config.json").write_text(json.dumps(settings, indent=2) + "\n")
