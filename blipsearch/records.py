@@ -6,7 +6,7 @@ import neither SQLAlchemy nor torch, so that every layer may hold them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "DEFAULT_STATES_BUDGET",
+    "DEFAULT_STATES_KIND",
     "Answer",
     "Caption",
     "CheckpointIdentity",
@@ -25,12 +27,16 @@ __all__ = [
     "FailedFile",
     "ImageEntry",
     "ImageFile",
+    "ImageStates",
     "ImageStatus",
     "IndexedFile",
     "KnownFile",
     "Run",
     "RunCounts",
     "Source",
+    "StateKey",
+    "StatesKind",
+    "StatesUsage",
 ]
 
 Embedding = npt.NDArray[np.float32]
@@ -40,6 +46,13 @@ Embeddings = npt.NDArray[np.float32]
 """n unit vectors, shape (n, dim), float32, C-contiguous."""
 
 ImageStatus = Literal["indexed", "failed", "missing"]
+
+StatesKind = Literal["float16", "int8", "merged", "none"]
+"""How the vision tower's output is kept for reranking; `none` keeps nothing."""
+
+DEFAULT_STATES_KIND: StatesKind = "float16"
+DEFAULT_STATES_BUDGET = 20_000_000_000
+"""Bytes on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,10 @@ class CheckpointIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection as the catalog knows it. `change` is its newest change number."""
+    """A collection as the catalog knows it. `change` is its newest change number.
+
+    `states_kind` and `states_budget` (bytes) are how it keeps image states for reranking.
+    """
 
     id: int
     name: str
@@ -70,6 +86,8 @@ class CollectionInfo:
     indexed: int
     failed: int
     missing: int
+    states_kind: StatesKind
+    states_budget: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +243,64 @@ class Run:
     finished_at: datetime | None
     seconds: float | None
     counts: RunCounts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageStates:
+    """States of n images as they are stored: what the text's cross-attention looks at, for ITM.
+
+    `values` (n, tokens, width) float32, float16 or int8. `scales` (n, tokens) float32 where values
+    are int8, a state being value times scale; else None. `sizes` (n, tokens) uint16, how many of
+    the image's own tokens a merged one stands for, 0 being none and not attended; None where
+    nothing was merged.
+    """
+
+    values: npt.NDArray[np.float32] | npt.NDArray[np.float16] | npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32] | None = None
+    sizes: npt.NDArray[np.uint16] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, which: slice | npt.NDArray[np.int64]) -> ImageStates:
+        """Some of the images: a view for a slice, a copy for indices (m,) int64."""
+        return ImageStates(
+            values=self.values[which],
+            scales=None if self.scales is None else self.scales[which],
+            sizes=None if self.sizes is None else self.sizes[which],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[ImageStates]) -> ImageStates:
+        """Several batches of one layout as one, in their order.
+
+        Raises ValueError where there are none, or where tokens, width, or what is stored differ.
+        """
+        if not parts:
+            raise ValueError("there are no states to join")
+        scales = [part.scales for part in parts if part.scales is not None]
+        sizes = [part.sizes for part in parts if part.sizes is not None]
+        dtypes = {part.values.dtype for part in parts}
+        if len(dtypes) > 1 or {len(scales), len(sizes)} - {0, len(parts)}:
+            raise ValueError("states of different kinds cannot be joined")
+        return ImageStates(
+            values=np.concatenate([part.values for part in parts]),
+            scales=np.concatenate(scales) if scales else None,
+            sizes=np.concatenate(sizes) if sizes else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StateKey:
+    """Whose states they are: the image, and the SHA-256 in hex of the file's bytes."""
+
+    image_id: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatesUsage:
+    """How many images have states, and how many bytes the files take on disk."""
+
+    images: int
+    bytes: int
