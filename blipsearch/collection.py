@@ -1,8 +1,8 @@
-"""Collection: catalog rows and the vector index in memory, kept in step."""
+"""Collection: catalog rows, the vector index in memory, image states on disk, kept in step."""
 
 from __future__ import annotations
 
-import logging
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from blipsearch.catalog import Catalog, Changes
+from blipsearch.catalog import Catalog
 from blipsearch.errors import CollectionCheckpointError, ImageNotFoundError, LibraryError
+from blipsearch.live import LiveIndex
 from blipsearch.records import (
     Answer,
     Caption,
@@ -22,20 +23,24 @@ from blipsearch.records import (
     FailedFile,
     ImageEntry,
     ImageFile,
+    ImageStates,
     ImageStatus,
     IndexedFile,
     KnownFile,
     Run,
     RunCounts,
     Source,
+    StateKey,
+    StatesKind,
 )
 from blipsearch.resource import Resource
-from blipsearch.snapshots import Snapshots
-from blipsearch.vectors import Neighbours, SnapshotStamp, VectorIndex, check_unit_rows
+from blipsearch.states import StateStore
+from blipsearch.vectors import Neighbours, check_unit_rows
 
-__all__ = ["Collection"]
+__all__ = ["STATES", "Collection"]
 
-logger = logging.getLogger("blipsearch.collection")
+STATES = "states"
+"""The folder of image states in a collection's directory; all of it can be deleted."""
 
 
 class Collection(Resource):
@@ -50,21 +55,22 @@ class Collection(Resource):
         self._catalog = catalog
         self._id = info.id
         self._checkpoint = info.checkpoint
-        self._snapshots = Snapshots(directory)
+        self._live = LiveIndex(catalog, info, directory)
+        self._states_directory = directory / STATES
+        self._states: StateStore | None = None
+        self._states_settings: tuple[StatesKind, int] | None = None
         self._lock = threading.RLock()
-        self._index = VectorIndex.exact(info.checkpoint.dim)
-        self._change = 0
-        self._snapshot: tuple[Path, int] | None = None
-        self._load(info)
         self._closed = False
 
     def __str__(self) -> str:
         return f"collection {self._id}"
 
     def close(self) -> None:
-        """Let go of the index; a second call does nothing."""
-        self._closed = True
-        self._index = VectorIndex.exact(self._checkpoint.dim)
+        """Let go of the index and the image states; a second call does nothing."""
+        with self._lock:
+            self._closed = True
+            self._live.clear()
+            self._close_states()
 
     @property
     def info(self) -> CollectionInfo:
@@ -130,8 +136,12 @@ class Collection(Resource):
 
     def remove(self, ids: Iterable[int]) -> int:
         """Remove images for good; returns how many there were. Their ids are never reused."""
+        ids = [int(image_id) for image_id in ids]
         removed = self._open_catalog().images.remove(self._id, ids)
         self.refresh()
+        if self._states_directory.exists():
+            with self._lock:
+                self.states.discard(ids)
         return removed
 
     def image(self, image_id: int) -> ImageEntry:
@@ -170,41 +180,68 @@ class Collection(Resource):
         With `within` (n,) int64 only those ids count. See VectorIndex.search for the result.
         """
         self._open_catalog()
-        return self._index.search(vectors, k, within)
+        return self._live.index.search(vectors, k, within)
 
     def refresh(self) -> bool:
         """Follow what other processes wrote; returns whether there was anything.
 
         Raises CollectionNotFoundError once the collection was removed.
         """
-        catalog = self._open_catalog()
-        with self._lock:
-            newest = catalog.follower.newest(self._id)
-            if newest == self._change:
-                return False
-            if newest < self._change:
-                logger.warning("the catalog went back in time; building the index again")
-                self._rebuild()
-            else:
-                self._replay()
-            return True
+        self._open_catalog()
+        return self._live.refresh()
 
     def snapshot(self) -> Path:
         """Write the index to disk, so that the next opening is quick; keeps the newest two.
 
         Where nothing changed since the last one, that one is returned. Raises SnapshotError.
         """
-        catalog = self._open_catalog()
+        self._open_catalog()
+        return self._live.snapshot()
+
+    @property
+    def states(self) -> StateStore:
+        """The image states kept for reranking, with the settings as they are now.
+
+        The collection closes it, also where another process set them otherwise meanwhile. Raises
+        CollectionNotFoundError once the collection was removed.
+        """
         with self._lock:
-            if self._snapshot is not None:
-                path, change = self._snapshot
-                if change == self._change and path.is_file():
-                    return path
-            token = catalog.snapshots.new(self._id, self._change)
-            stamp = SnapshotStamp(self._change, self._checkpoint.fingerprint, token)
-            path = self._snapshots.write(self._index, stamp)
-            self._snapshot = path, self._change
-            return path
+            settings = self._open_catalog().collections.states(self._id)
+            if self._states is None or settings != self._states_settings:
+                self._close_states()
+                directory, fingerprint = self._states_directory, self._checkpoint.fingerprint
+                self._states = StateStore(directory, fingerprint, *settings)
+                self._states_settings = settings
+            return self._states
+
+    @property
+    def states_kind(self) -> StatesKind:
+        """How image states are kept now."""
+        return self._open_catalog().collections.states(self._id)[0]
+
+    def stored_states(
+        self, keys: Sequence[StateKey]
+    ) -> tuple[npt.NDArray[np.bool_], ImageStates | None]:
+        """Which of n images have stored states, (n,), and these in their order; see StateStore."""
+        with self._lock:
+            return self.states.get(keys)
+
+    def keep_states(self, keys: Sequence[StateKey], states: ImageStates, kind: StatesKind) -> None:
+        """Keep states of n images for later searches, if `kind` is still how they are kept."""
+        with self._lock:
+            if kind == self.states_kind != "none":
+                self.states.put(keys, states)
+
+    def set_states(self, kind: StatesKind | None = None, budget: int | None = None) -> None:
+        """Set how image states are kept and the bytes they may take; None leaves one as it is.
+
+        With `none` those that are there go. Other processes follow at their next use.
+        """
+        with self._lock:
+            info = self._open_catalog().collections.set_states(self._id, kind, budget)
+            self._close_states()
+            if info.states_kind == "none":
+                shutil.rmtree(self._states_directory, ignore_errors=True)
 
     def begin_run(self) -> int:
         """Record that an index run starts; returns the run's id."""
@@ -258,37 +295,7 @@ class Collection(Resource):
             raise LibraryError(f"collection {self._id} is closed; open it again")
         return self._catalog
 
-    def _load(self, info: CollectionInfo) -> None:
-        own = self._checkpoint
-        found = self._snapshots.newest(
-            own.fingerprint,
-            own.dim,
-            is_known=lambda token: self._catalog.snapshots.knows(self._id, token),
-        )
-        if found is not None:
-            self._index, self._change = found.index, found.change
-            self._snapshot = found.path, found.change
-            self._replay()
-            return
-        if info.indexed:
-            logger.warning(
-                "collection %r has no usable snapshot; building its index from the catalog",
-                info.name,
-            )
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        index = VectorIndex.exact(self._checkpoint.dim)
-        self._change = self._replay_into(index, after=0)
-        self._index = index  # only now: searches meanwhile had the old one
-        self._snapshot = None
-
-    def _replay(self) -> None:
-        self._change = self._replay_into(self._index, self._change)
-
-    def _replay_into(self, index: VectorIndex, after: int) -> int:
-        def apply(changes: Changes) -> None:
-            index.remove(changes.gone)
-            index.add(changes.ids, changes.embeddings)
-
-        return self._catalog.follower.replay(self._id, self._checkpoint.dim, after, apply)
+    def _close_states(self) -> None:
+        if self._states is not None:
+            self._states.close()
+            self._states = None

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from blipsearch.catalog import Catalog
 from blipsearch.catalog.revisions import Migrations
-from blipsearch.collection import Collection
+from blipsearch.collection import STATES, Collection
 from blipsearch.errors import LibraryError, LibraryNotFoundError, SettingsError
-from blipsearch.records import CheckpointIdentity, CollectionInfo
+from blipsearch.records import CheckpointIdentity, CollectionInfo, StatesUsage
 from blipsearch.resource import Resource
-from blipsearch.schemas import CollectionSummary
+from blipsearch.schemas import CollectionSummary, StatesSummary
+from blipsearch.states import StateStore
 
-__all__ = ["Library", "open_library", "summary_of", "upgrade_library"]
+__all__ = ["Library", "open_library", "upgrade_library"]
 
 _CATALOG = "catalog.sqlite"
 _COLLECTIONS = "collections"
@@ -67,6 +68,33 @@ class Library(Resource):
         """All collections, by name."""
         return self._catalog.collections.all()
 
+    def states_usage(self, info: CollectionInfo) -> StatesUsage:
+        """How many image states of its kind a collection has on disk; it need not be open."""
+        fingerprint = info.checkpoint.fingerprint
+        directory = self._directory(info) / STATES
+        with StateStore(directory, fingerprint, info.states_kind, info.states_budget) as store:
+            return store.usage()
+
+    def summary(self, info: CollectionInfo) -> CollectionSummary:
+        """Say what a collection is in the words that the service and `status --json` send."""
+        usage = self.states_usage(info)
+        return CollectionSummary(
+            name=info.name,
+            images=info.indexed,
+            failed=info.failed,
+            missing=info.missing,
+            checkpoint=info.checkpoint.name,
+            fingerprint=info.checkpoint.fingerprint,
+            dim=info.checkpoint.dim,
+            created_at=info.created_at,
+            states=StatesSummary(
+                kind=info.states_kind,
+                images=usage.images,
+                bytes=usage.bytes,
+                budget=info.states_budget,
+            ),
+        )
+
     def create_collection(self, name: str, identity: CheckpointIdentity) -> Collection:
         """Make and open an empty collection for embeddings of one checkpoint.
 
@@ -106,20 +134,6 @@ class Library(Resource):
 
     def _directory(self, info: CollectionInfo) -> Path:
         return self.path / _COLLECTIONS / str(info.id)
-
-
-def summary_of(info: CollectionInfo) -> CollectionSummary:
-    """Say what a collection is in the words that the service and `status --json` send."""
-    return CollectionSummary(
-        name=info.name,
-        images=info.indexed,
-        failed=info.failed,
-        missing=info.missing,
-        checkpoint=info.checkpoint.name,
-        fingerprint=info.checkpoint.fingerprint,
-        dim=info.checkpoint.dim,
-        created_at=info.created_at,
-    )
 
 
 def _make_directory(directory: Path) -> None:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, ByteSize, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blipsearch.errors import SettingsError
+from blipsearch.records import StatesKind
 
-__all__ = ["DeviceName", "DtypeName", "Settings", "make_settings"]
+__all__ = ["DeviceName", "DtypeName", "MatchDtypeName", "Settings", "Size", "make_settings"]
 
 DeviceName = str
 """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best device that answers."""
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+
+_SIZE = re.compile(r"\s*\d*\.?\d+\s*[a-z]*\s*", re.ASCII | re.IGNORECASE)
+
+
+def _whole_size(value: object) -> object:
+    """Refuse what ByteSize reads the beginning of: to it `1,5 GB` is one byte."""
+    if isinstance(value, str) and not _SIZE.fullmatch(value):
+        raise PydanticCustomError("byte_size", "write a number and its unit, as in 20GB")
+    return value
+
+
+Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
+"""A number of bytes, written as `20GB`, `512 MiB` or `1000`."""
+
+MatchDtypeName = Literal["auto", "int8"]
 
 
 class Settings(BaseSettings):
@@ -34,12 +52,18 @@ class Settings(BaseSettings):
     answer_checkpoint: str = "Salesforce/blip-vqa-base"
     device: DeviceName = "auto"
     dtype: DtypeName = "auto"
+    match_dtype: MatchDtypeName = "auto"
+    """What the rerank computes its text's side in; `int8` is faster on a CPU, and not exact."""
     batch_size: int = Field(default=8, ge=1, le=4096)
     decode_threads: int = Field(default=0, ge=0, le=256)
     """Threads that decode ahead of the network; 0 takes one per core."""
     max_megapixels: float = Field(default=200.0, gt=0)
     candidates: int = Field(default=64, ge=1, le=4096)
     """How many images the rerank looks at."""
+    states: StatesKind | None = None
+    """How a collection that is indexed keeps image states from now on; None: as it does."""
+    states_budget: Size | None = Field(default=None, le=2**63 - 1)  # what the catalog can hold
+    """Bytes that they may take at most; None: as before."""
 
     @property
     def max_pixels(self) -> int:

@@ -30,6 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from blipsearch.records import DEFAULT_STATES_BUDGET, DEFAULT_STATES_KIND
+
 __all__ = [
     "AnswerRow",
     "Base",
@@ -141,10 +143,17 @@ class Base(DeclarativeBase):
 
 
 class CollectionRow(Base):
-    """A collection: one checkpoint's embeddings. `change` is the newest number given out."""
+    """A collection: one checkpoint's embeddings. `change` is the newest number given out.
+
+    How image states are kept stands here, not beside the states: those may be deleted at any time.
+    """
 
     __tablename__ = "collections"
-    __table_args__ = (_NEVER_REUSED,)
+    __table_args__ = (
+        CheckConstraint("states_kind IN ('float16', 'int8', 'merged', 'none')", name="states_kind"),
+        CheckConstraint("states_budget >= 0", name="states_budget"),
+        _NEVER_REUSED,
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
@@ -155,6 +164,11 @@ class CollectionRow(Base):
     preprocessing: Mapped[Mapping[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     change: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Defaults of the database itself: the migration that added these columns filled rows with them.
+    states_kind: Mapped[str] = mapped_column(String(8), server_default=DEFAULT_STATES_KIND)
+    states_budget: Mapped[int] = mapped_column(
+        BigInteger, server_default=str(DEFAULT_STATES_BUDGET)
+    )
 
 
 class SourceRow(Base):

@@ -35,6 +35,24 @@ CheckpointOption = Annotated[
         "(the collection's own; for a new one Salesforce/blip-itm-base-coco).",
     ),
 ]
+StatesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--states",
+        metavar="KIND",
+        help="How image states are kept for reranking: float16, int8 (half the disk), merged "
+        "(a quarter) or none (the collection's own; for a new one float16).",
+    ),
+]
+StatesBudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--states-budget",
+        metavar="SIZE",
+        help="Bytes the states may take at most, as in 20GB "
+        "(the collection's own; for a new one 20GB).",
+    ),
+]
 
 
 @app.command()
@@ -53,6 +71,8 @@ def index(  # noqa: PLR0913  # a command's options are its interface
         int | None, typer.Option(help="Threads that decode ahead (one per core).")
     ] = None,
     max_megapixels: MaxMegapixelsOption = None,
+    states: StatesOption = None,
+    states_budget: StatesBudgetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Index images: embed what is new or changed in the sources, and leave the rest alone."""
@@ -68,6 +88,8 @@ def index(  # noqa: PLR0913  # a command's options are its interface
         batch_size=batch_size,
         decode_threads=threads,
         max_megapixels=max_megapixels,
+        states=states,
+        states_budget=states_budget,
     )
     resolve_sources(sources)
     # Only now: it loads torch, for which neither `--help` nor a mistyped source should wait.

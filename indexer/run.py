@@ -66,11 +66,13 @@ def _opened(
         retriever = _loaded(settings.checkpoint, settings)
         collection = library.create_collection(settings.collection, retriever.identity)
         with collection:
+            collection.set_states(settings.states, settings.states_budget)
             yield collection, retriever
         return
     with collection:
         retriever = _loaded(checkpoint or collection.info.checkpoint.name, settings)
         collection.check_checkpoint(retriever.identity)
+        collection.set_states(settings.states, settings.states_budget)
         yield collection, retriever
 
 

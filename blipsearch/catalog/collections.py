@@ -6,17 +6,28 @@ import os.path
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
+from typing import cast, get_args
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import not_found, removed
 from blipsearch.catalog.database import Database
-from blipsearch.errors import CollectionExistsError, SourceError
-from blipsearch.records import CheckpointIdentity, CollectionInfo, Source
+from blipsearch.errors import CollectionExistsError, SettingsError, SourceError
+from blipsearch.records import (
+    DEFAULT_STATES_BUDGET,
+    DEFAULT_STATES_KIND,
+    CheckpointIdentity,
+    CollectionInfo,
+    Source,
+    StatesKind,
+)
 from blipsearch.tables import CollectionRow, ImageRow, SourceRow
 
 __all__ = ["Collections", "sources_of"]
+
+_MOST_BYTES = 2**63 - 1
+"""The largest number of a BIGINT column."""
 
 
 class Collections:
@@ -42,6 +53,8 @@ class Collections:
                 preprocessing=dict(identity.preprocessing),
                 created_at=datetime.now(UTC),
                 change=0,
+                states_kind=DEFAULT_STATES_KIND,
+                states_budget=DEFAULT_STATES_BUDGET,
             )
             session.add(row)
             session.flush()
@@ -67,6 +80,33 @@ class Collections:
             row = session.get(CollectionRow, collection_id)
             if row is None:
                 raise removed(session, collection_id)
+            return _info(row, _counts(session, collection_id))
+
+    def states(self, collection_id: int) -> tuple[StatesKind, int]:
+        """How image states are kept and the bytes they may take. Raises CollectionNotFoundError."""
+        columns = select(CollectionRow.states_kind, CollectionRow.states_budget)
+        with self._database.reading() as session:
+            row = session.execute(columns.where(CollectionRow.id == collection_id)).one_or_none()
+            if row is None:
+                raise removed(session, collection_id)
+            return cast("StatesKind", row.states_kind), row.states_budget
+
+    def set_states(
+        self, collection_id: int, kind: StatesKind | None, budget: int | None
+    ) -> CollectionInfo:
+        """Set how image states are kept and the bytes they may take; None leaves one as it is.
+
+        Raises CollectionNotFoundError, and SettingsError for values that cannot be.
+        """
+        _check_states(kind, budget)
+        with self._database.writing() as session:
+            row = session.get(CollectionRow, collection_id)
+            if row is None:
+                raise removed(session, collection_id)
+            if kind is not None:
+                row.states_kind = kind
+            if budget is not None:
+                row.states_budget = budget
             return _info(row, _counts(session, collection_id))
 
     def remove(self, collection_id: int) -> None:
@@ -139,7 +179,21 @@ def _info(row: CollectionRow, counts: dict[str, int]) -> CollectionInfo:
         indexed=counts.get("indexed", 0),
         failed=counts.get("failed", 0),
         missing=counts.get("missing", 0),
+        states_kind=cast("StatesKind", row.states_kind),
+        states_budget=row.states_budget,
     )
+
+
+def _check_states(kind: StatesKind | None, budget: int | None) -> None:
+    kinds = get_args(StatesKind)
+    if kind is not None and kind not in kinds:
+        raise SettingsError(
+            f"image states cannot be kept as {kind!r}: choose one of {', '.join(kinds)}"
+        )
+    if budget is not None and not 0 <= budget <= _MOST_BYTES:
+        raise SettingsError(
+            f"image states cannot be kept in {budget} bytes: choose a budget of 0 to {_MOST_BYTES}"
+        )
 
 
 def _free_name(root: str, taken: Iterable[str]) -> str:

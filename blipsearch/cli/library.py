@@ -7,21 +7,22 @@ import json
 import typer
 
 from blipsearch.options import JsonOption, LibraryOption, make_app
+from blipsearch.schemas import StatesSummary
 
 app = make_app()
 
 
 @app.command()
 def status(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
-    """Show the collections of a library: images, failures, checkpoint."""
-    from blipsearch.library import open_library, summary_of
+    """Show the collections of a library: images, failures, checkpoint, image states."""
+    from blipsearch.library import open_library
     from blipsearch.settings import make_settings
 
     settings = make_settings(library=library)
     with open_library(settings.library) as opened:
-        collections = opened.collections()
+        collections = [opened.summary(info) for info in opened.collections()]
     if as_json:
-        rows = [summary_of(one).model_dump(mode="json") for one in collections]
+        rows = [one.model_dump(mode="json") for one in collections]
         typer.echo(json.dumps({"library": str(settings.library), "collections": rows}, indent=2))
         return
     typer.echo(f"library {settings.library}")
@@ -29,10 +30,10 @@ def status(*, library: LibraryOption = None, as_json: JsonOption = False) -> Non
         typer.echo("no collections yet; make one with `blipsearch index FOLDER`")
     for one in collections:
         typer.echo(
-            f"  {one.name}: {one.indexed} images, {one.failed} failed, {one.missing} missing; "
-            f"{one.checkpoint.name}, {one.checkpoint.dim} dimensions, "
-            f"fingerprint {one.checkpoint.fingerprint[:12]}"
+            f"  {one.name}: {one.images} images, {one.failed} failed, {one.missing} missing; "
+            f"{one.checkpoint}, {one.dim} dimensions, fingerprint {one.fingerprint[:12]}"
         )
+        typer.echo(f"    states: {_states_as_text(one.states)}")
 
 
 @app.command()
@@ -47,3 +48,14 @@ def upgrade(*, library: LibraryOption = None) -> None:
         typer.echo(f"library {settings.library} is up to date (revision {after})")
     else:
         typer.echo(f"library {settings.library} upgraded from revision {before} to {after}")
+
+
+def _states_as_text(states: StatesSummary) -> str:
+    from rich.filesize import decimal
+
+    if states.kind == "none":
+        return "none"
+    return (
+        f"{states.kind}, {states.images} images, "
+        f"{decimal(states.bytes)} of {decimal(states.budget)}"
+    )

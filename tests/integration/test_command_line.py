@@ -10,6 +10,8 @@ import pytest
 
 import blipsearch as package
 from tests.support import Command
+from tests.unit.collection_makers import new_collection
+from tests.unit.states_makers import keys, states_of
 
 COMMANDS = ("index", "search", "caption", "ask", "serve", "demo", "status", "finetune", "upgrade")
 
@@ -98,6 +100,36 @@ def test_status_counts_images_and_names_the_checkpoint(
     assert collection["checkpoint"] == str(golden / "itm")
     assert collection["dim"] == 16
     assert "default: 8 images, 0 failed, 0 missing" in said
+
+
+def test_status_says_how_image_states_are_kept_and_what_they_take(
+    blipsearch: Command, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    with new_collection(library) as photos:
+        photos.set_states(budget=2_000_000)
+        photos.states.put(keys([1, 2, 3]), states_of(keys([1, 2, 3])))
+        taken = photos.states.usage().bytes
+
+    listed = blipsearch("status", "--library", library, "--json").json["collections"][0]
+    said = blipsearch("status", "--library", library).out.splitlines()
+
+    assert listed["states"] == {
+        "kind": "float16",
+        "images": 3,
+        "bytes": taken,
+        "budget": 2_000_000,
+    }
+    assert said[2] == f"    states: float16, 3 images, {taken / 1000:.1f} kB of 2.0 MB"
+
+
+def test_status_of_a_collection_that_keeps_no_states_says_none(
+    blipsearch: Command, tmp_path: Path
+) -> None:
+    with new_collection(tmp_path) as photos:
+        photos.set_states("none")
+
+    assert blipsearch("status", "--library", tmp_path).out.splitlines()[2] == "    states: none"
 
 
 def test_upgrading_an_up_to_date_library_says_so(blipsearch: Command, library: Path) -> None:

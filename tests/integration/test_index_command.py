@@ -303,6 +303,81 @@ def test_a_setting_out_of_range_is_a_clear_error(blipsearch: Command, pictures: 
     assert finished.err.startswith("error: setting 'batch_size' cannot be 0")
 
 
+def states_settings(blipsearch: Command, library: Path) -> tuple[str, int]:
+    (collection,) = blipsearch("status", "--library", library, "--json").json["collections"]
+    return collection["states"]["kind"], collection["states"]["budget"]
+
+
+def test_how_states_are_kept_is_chosen_by_the_first_run_and_changed_by_another(
+    blipsearch: Command, tmp_path: Path, pictures: Path, tiny: Path
+) -> None:
+    library = tmp_path / "library"
+    index = ["index", pictures, "--library", library]
+
+    blipsearch(*index, "--checkpoint", tiny, "--states", "int8", "--states-budget", "1.5 GB")
+    assert states_settings(blipsearch, library) == ("int8", 1_500_000_000)
+
+    assert blipsearch(*index, "--states", "none").code == 0
+    assert states_settings(blipsearch, library) == ("none", 1_500_000_000)
+
+    assert blipsearch(*index, "--states-budget", "512MiB").code == 0
+    assert blipsearch(*index).code == 0
+    assert states_settings(blipsearch, library) == ("none", 512 << 20)
+
+
+def test_a_collection_without_a_choice_keeps_float16_states_in_20_gb(
+    blipsearch: Command, tmp_path: Path, pictures: Path, tiny: Path
+) -> None:
+    library = tmp_path / "library"
+
+    blipsearch("index", pictures, "--library", library, "--checkpoint", tiny)
+
+    assert states_settings(blipsearch, library) == ("float16", 20_000_000_000)
+
+
+def test_a_refused_run_changes_no_setting_of_the_states(
+    blipsearch: Command, tmp_path: Path, pictures: Path, tiny: Path
+) -> None:
+    library = tmp_path / "library"
+    index = ["index", pictures, "--library", library]
+    other = write_tiny_checkpoint(tmp_path / "other", "itm")
+    blipsearch(*index, "--checkpoint", tiny)
+
+    assert blipsearch(*index, "--checkpoint", other, "--states", "int8").code == 1
+
+    assert states_settings(blipsearch, library)[0] == "float16"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        (
+            *("--states", "float8"),
+            "setting 'states' cannot be 'float8': Input should be 'float16', 'int8', 'merged' or",
+        ),
+        ("--states-budget", "much", "setting 'states_budget' cannot be 'much': write a number"),
+        ("--states-budget", "1,5 GB", "setting 'states_budget' cannot be '1,5 GB': write a number"),
+        ("--states-budget", "1.000.000", "setting 'states_budget' cannot be '1.000.000'"),
+        ("--states-budget", "-1GB", "setting 'states_budget' cannot be '-1GB': write a number"),
+        (
+            *("--states-budget", "3 parsecs"),
+            "setting 'states_budget' cannot be '3 parsecs': could not interpret byte unit: parsecs",
+        ),
+        ("--states-budget", "100EB", "setting 'states_budget' cannot be '100EB': Input should be"),
+    ],
+)
+def test_states_that_cannot_be_kept_so_are_a_clear_error(
+    blipsearch: Command, tmp_path: Path, pictures: Path, option: str, value: str, said: str
+) -> None:
+    finished = blipsearch("index", pictures, "--library", tmp_path / "library", option, value)
+
+    assert finished.code == 1
+    assert finished.err.startswith(f"error: {said}")
+    assert f"BLIPSEARCH_{option[2:].replace('-', '_').upper()}" in finished.err
+    assert len(finished.err.splitlines()) == 1
+    assert not (tmp_path / "library").exists()
+
+
 def test_help_answers_without_loading_the_engine() -> None:
     finished = python("-c", HELP_LOADS)
 

@@ -20,7 +20,7 @@ from blipsearch.errors import (
     LibraryRevisionError,
     SettingsError,
 )
-from blipsearch.library import open_library
+from blipsearch.library import open_library, upgrade_library
 from tests.unit.collection_makers import (
     identity,
     indexed_file,
@@ -218,10 +218,17 @@ def test_nothing_in_a_library_says_where_it_lies(tmp_path: Path) -> None:
         assert not path.is_file() or b"somewhere-telling" not in path.read_bytes()
 
 
-def test_a_library_of_the_first_schema_opens(tmp_path: Path) -> None:
-    """The stored file is what 0001 wrote when it was released; later programs upgrade a copy."""
-    shutil.copytree(LIBRARIES / "0001", tmp_path / "library")
+@pytest.mark.parametrize(
+    ("revision", "states"), [("0001", ("float16", 20_000_000_000)), ("0002", ("int8", 5 * 10**9))]
+)
+def test_a_library_of_each_schema_opens_once_upgraded(
+    tmp_path: Path, revision: str, states: tuple[str, int]
+) -> None:
+    """The stored file is what that revision wrote when it was released; a copy is upgraded."""
+    shutil.copytree(LIBRARIES / revision, tmp_path / "library")
+    assert upgrade_library(tmp_path / "library")[0] == revision
     with opened_collection(tmp_path / "library") as photos:
+        assert (photos.info.states_kind, photos.info.states_budget) == states
         assert [(entry.path, entry.status) for entry in photos.entries()] == [
             ("boat.jpg", "indexed"),
             ("sea/harbour.jpg", "missing"),

@@ -52,6 +52,8 @@ def test_collections_are_listed_and_described(client: TestClient, golden: Path) 
     assert listed == client.get("/v1/collections/default").json()
     assert (listed["name"], listed["images"], listed["dim"]) == ("default", 8, 16)
     assert listed["checkpoint"] == str(golden / "itm")
+    assert listed["states"].keys() == {"kind", "images", "bytes", "budget"}
+    assert (listed["states"]["kind"], listed["states"]["budget"]) == ("float16", 20_000_000_000)
 
 
 def test_a_hits_file_is_sent_byte_for_byte(client: TestClient, pictures: Path) -> None:

@@ -18,12 +18,15 @@ from blipsearch.library import open_library, upgrade_library
 from blipsearch.tables import Base
 from tests.unit.collection_makers import indexed_file, new_collection
 
-_NEXT = '''
+OLD = Path(__file__).parents[2] / "data" / "libraries"
+HEAD = Migrations.shipped().head
+
+_NEXT = f'''
 """Remember who took a picture."""
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "next"
+down_revision = "{HEAD}"
 def upgrade():
     op.add_column("images", sa.Column("artist", sa.Text()))
 '''
@@ -31,8 +34,8 @@ _BROKEN = '''
 """Change something, then fail."""
 import sqlalchemy as sa
 from alembic import op
-revision = "0003"
-down_revision = "0002"
+revision = "broken"
+down_revision = "next"
 def upgrade():
     op.drop_table("answers")
     op.execute("INSERT INTO nowhere VALUES (1)")
@@ -53,13 +56,24 @@ def newer(tmp_path: Path) -> Migrations:
     """The migrations of a program one revision ahead."""
     directory = tmp_path / "newer program 100%"
     shutil.copytree(Migrations.shipped().directory, directory)
-    (directory / "versions" / "0002_artist.py").write_text(_NEXT)
+    (directory / "versions" / "next_artist.py").write_text(_NEXT)
     return Migrations(directory)
 
 
 def _columns(catalog: Path) -> list[str]:
     with closing(sqlite3.connect(catalog)) as connection:
         return [row[1] for row in connection.execute("PRAGMA table_info(images)")]
+
+
+def _rows(catalog: Path) -> dict[str, list[dict[str, object]]]:
+    """Every row of the tables, as values by column name."""
+    rows: dict[str, list[dict[str, object]]] = {}
+    with closing(sqlite3.connect(catalog)) as connection:
+        connection.row_factory = sqlite3.Row
+        for table in (*Base.metadata.tables, "captions_fts", "sqlite_sequence"):
+            found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608
+            rows[table] = [dict(row) for row in found]
+    return rows
 
 
 def test_the_migrated_schema_is_that_of_the_tables(catalog: Path) -> None:
@@ -108,10 +122,10 @@ def test_an_older_catalog_is_refused_with_the_command_that_upgrades_it(
 
 
 def test_an_upgrade_keeps_the_rows_and_a_copy_of_what_was(catalog: Path, newer: Migrations) -> None:
-    assert newer.upgrade(catalog) == ("0001", "0002")
+    assert newer.upgrade(catalog) == (HEAD, "next")
     newer.check(catalog)
     assert "artist" in _columns(catalog)
-    (copy,) = catalog.parent.glob("catalog-0001-*.sqlite")
+    (copy,) = catalog.parent.glob(f"catalog-{HEAD}-*.sqlite")
     assert "artist" not in _columns(copy)
     Migrations.shipped().check(copy)
     for path in (catalog, copy):
@@ -119,11 +133,37 @@ def test_an_upgrade_keeps_the_rows_and_a_copy_of_what_was(catalog: Path, newer: 
             assert connection.execute("SELECT path FROM images").fetchall() == [("a.jpg",)]
 
 
+def test_a_library_from_before_image_states_is_upgraded_with_all_its_rows(tmp_path: Path) -> None:
+    shutil.copytree(OLD / "0001", tmp_path / "library")
+    catalog = tmp_path / "library" / "catalog.sqlite"
+    before = _rows(catalog)
+    assert upgrade_library(tmp_path / "library") == ("0001", HEAD)
+    with open_library(tmp_path / "library") as library:
+        (photos,) = library.collections()
+    assert (photos.states_kind, photos.states_budget) == ("float16", 20_000_000_000)
+    for collection in before["collections"]:
+        collection.update(states_kind="float16", states_budget=20_000_000_000)
+    assert _rows(catalog) == before
+
+
+@pytest.mark.parametrize(
+    "setting", ["states_kind = 'float64'", "states_kind = NULL", "states_budget = -1"]
+)
+def test_an_upgraded_catalog_refuses_what_a_new_one_refuses(
+    tmp_path: Path, catalog: Path, setting: str
+) -> None:
+    shutil.copytree(OLD / "0001", tmp_path / "old")
+    upgrade_library(tmp_path / "old")
+    for path in (catalog, tmp_path / "old" / "catalog.sqlite"):
+        with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError):
+            connection.execute(f"UPDATE collections SET {setting}")  # noqa: S608
+
+
 def test_an_upgrade_that_fails_changes_nothing(catalog: Path, newer: Migrations) -> None:
-    (newer.directory / "versions" / "0003_broken.py").write_text(_BROKEN)
+    (newer.directory / "versions" / "broken.py").write_text(_BROKEN)
     with pytest.raises(LibraryError, match="no such table: nowhere"):
         newer.upgrade(catalog)
-    assert Migrations.shipped().revision(catalog) == "0001"
+    assert Migrations.shipped().revision(catalog) == HEAD
     assert "artist" not in _columns(catalog)
     with open_library(catalog.parent) as library:
         assert library.collections()[0].indexed == 1
@@ -143,8 +183,7 @@ def test_a_newer_catalog_is_refused_and_left_byte_for_byte(
 
 
 def test_upgrading_what_is_up_to_date_leaves_no_copy(catalog: Path) -> None:
-    head = Migrations.shipped().head
-    assert upgrade_library(catalog.parent) == (head, head)
+    assert upgrade_library(catalog.parent) == (HEAD, HEAD)
     assert not list(catalog.parent.glob("catalog-*"))
 
 
