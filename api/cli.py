@@ -11,6 +11,7 @@ from blipsearch.options import (
     DeviceOption,
     DtypeOption,
     LibraryOption,
+    MatchDtypeOption,
     MaxMegapixelsOption,
     make_app,
 )
@@ -29,6 +30,7 @@ def serve(  # noqa: PLR0913  # a command's options are its interface
     library: LibraryOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
+    match_dtype: MatchDtypeOption = None,
     max_megapixels: MaxMegapixelsOption = None,
 ) -> None:
     """Answer searches over HTTP (the API's description is at /docs)."""
@@ -47,7 +49,11 @@ def serve(  # noqa: PLR0913  # a command's options are its interface
             "machine only; put a proxy that asks for a password before it, or leave out --host"
         )
     settings = make_settings(
-        library=library, device=device, dtype=dtype, max_megapixels=max_megapixels
+        library=library,
+        device=device,
+        dtype=dtype,
+        match_dtype=match_dtype,
+        max_megapixels=max_megapixels,
     )
     if demo:
         with drawing() as on_drawn, indexing() as on_indexed:

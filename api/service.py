@@ -10,7 +10,7 @@ from blipsearch.collection import Collection
 from blipsearch.library import open_library
 from blipsearch.records import CollectionInfo
 from blipsearch.resource import Resource
-from blipsearch.schemas import SearchResponse
+from blipsearch.schemas import CollectionSummary, SearchRequest, SearchResponse
 from blipsearch.search import Searcher
 from blipsearch.settings import Settings
 
@@ -46,6 +46,14 @@ class SearchService(Resource):
         """Return every collection of the library as it is now."""
         return self._library.collections()
 
+    def summaries(self) -> tuple[CollectionSummary, ...]:
+        """Describe every collection of the library as it is now."""
+        return tuple(self._library.summary(info) for info in self._library.collections())
+
+    def summary(self, name: str) -> CollectionSummary:
+        """Describe one collection as it is now. Raises CollectionNotFoundError."""
+        return self._library.summary(self.collection(name).info)
+
     def collection(self, name: str) -> Collection:
         """Return the open collection, caught up with what other processes wrote.
 
@@ -54,18 +62,22 @@ class SearchService(Resource):
         with self._lock:
             return self._open(name)
 
-    def search(
-        self, name: str, query: str, limit: int, candidates: int, min_match: float | None
-    ) -> SearchResponse:
-        """Search the collection and rerank. Raises CollectionNotFoundError, QueryError."""
+    def search(self, name: str, request: SearchRequest) -> SearchResponse:
+        """Search the collection, and rerank as asked.
+
+        Raises CollectionNotFoundError, QueryError.
+        """
         with self._lock:
             searcher = self._searcher(name)
-            return searcher.search(query, limit=limit, candidates=candidates, min_match=min_match)
-
-    def search_by_cosine(self, name: str, query: str, limit: int) -> SearchResponse:
-        """Search the collection without a rerank. Raises CollectionNotFoundError, QueryError."""
-        with self._lock:
-            return self._searcher(name).search_by_cosine(query, limit=limit)
+            if not request.rerank:
+                return searcher.search_by_cosine(request.query, limit=request.limit)
+            return searcher.search(
+                request.query,
+                limit=request.limit,
+                candidates=request.candidates,
+                min_match=request.min_match,
+                rerank_budget=request.rerank_budget,
+            )
 
     def _open(self, name: str) -> Collection:
         if name not in self._collections:
@@ -80,7 +92,10 @@ class SearchService(Resource):
         identity = collection.info.checkpoint
         if identity.fingerprint not in self._retrievers:
             self._retrievers[identity.fingerprint] = BlipRetriever.from_pretrained(
-                identity.name, device=self._settings.device, dtype=self._settings.dtype
+                identity.name,
+                device=self._settings.device,
+                dtype=self._settings.dtype,
+                match_dtype=self._settings.match_dtype,
             )
         return Searcher(
             collection,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CollectionList", "CollectionSummary", "Hit", "SearchRequest", "SearchResponse"]
+__all__ = [
+    "CollectionList",
+    "CollectionSummary",
+    "Hit",
+    "SearchRequest",
+    "SearchResponse",
+    "StatesSummary",
+]
 
 
 class Wire(BaseModel):
@@ -42,13 +49,15 @@ class SearchResponse(Wire):
     """The hits, best first.
 
     `count` is how many of the candidates matched (at least `min_match`, where one was given), of
-    which `hits` are the first. `candidates` is how many images the ranking looked at, `unverified`
-    how many of them the rerank could not read. `timings` are milliseconds by stage.
+    which `hits` are the first. `candidates` is how many images the ranking looked at, `reranked`
+    how many of them have a match probability, `unverified` how many the rerank could not read;
+    where these are fewer, the time was up. `timings` are milliseconds by stage.
     """
 
     hits: tuple[Hit, ...]
     count: int
     candidates: int
+    reranked: int = 0
     unverified: int = 0
     timings: Mapping[str, float]
 
@@ -56,8 +65,9 @@ class SearchResponse(Wire):
 class SearchRequest(Wire):
     """What to search for: the body of a search over HTTP.
 
-    `candidates` images are reranked by BLIP's ITM head unless `rerank` is false; hits with a match
-    probability below `min_match` are left out.
+    `candidates` images are reranked by BLIP's ITM head unless `rerank` is false, or as many of them
+    as can be in `rerank_budget` seconds; hits with a match probability below `min_match` are left
+    out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +77,20 @@ class SearchRequest(Wire):
     candidates: Annotated[int, Field(ge=1, le=1000)] = 64
     rerank: bool = True
     min_match: Annotated[float, Field(ge=0, le=1)] | None = None
+    rerank_budget: Annotated[float, Field(gt=0, le=3600)] | None = None
+
+
+class StatesSummary(Wire):
+    """The image states that a collection keeps on disk for reranking.
+
+    `kind` says how they are kept and `budget` how many bytes they may take; `images` have one, in
+    `bytes` on disk.
+    """
+
+    kind: Literal["float16", "int8", "merged", "none"]
+    images: int
+    bytes: int
+    budget: int
 
 
 class CollectionSummary(Wire):
@@ -80,6 +104,7 @@ class CollectionSummary(Wire):
     fingerprint: str
     dim: int
     created_at: datetime
+    states: StatesSummary
 
 
 class CollectionList(Wire):

@@ -15,6 +15,8 @@ from blipsearch.blip.tiny import (
     HUB_VOCABULARY,
     SMALL_VOCABULARY,
     TinyTask,
+    make_base_network,
+    write_base_checkpoint,
     write_tiny_checkpoint,
 )
 
@@ -22,8 +24,10 @@ __all__ = [
     "HUB_VOCABULARY",
     "SMALL_VOCABULARY",
     "TinyTask",
+    "make_base_network",
     "sample_image",
     "sample_images",
+    "write_base_checkpoint",
     "write_sample_images",
     "write_tiny_checkpoint",
 ]

@@ -49,6 +49,10 @@ class Batch:
         """The prepared pictures together, (n, 3, size, size) float32."""
         return np.stack([one.pixels for one in self.prepared])
 
+    def contents(self) -> list[str]:
+        """The prepared pictures' contents, as SHA-256 in hex."""
+        return [one.sha256 for one in self.prepared]
+
     def indexed_files(self, features: Embeddings) -> list[IndexedFile]:
         """Join the prepared pictures with their embeddings, (n, dim) float32 of unit norm."""
         return [

@@ -14,7 +14,7 @@ from dataclasses import replace
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.errors import SnapshotError
-from blipsearch.records import RunCounts
+from blipsearch.records import RunCounts, StateKey
 from indexer.batch import Batch
 from indexer.decode import Decoder, Outcome
 from indexer.plan import Candidate, Plan, make_plan
@@ -85,6 +85,7 @@ class _Run:
         self._plan = plan
         self._options = options
         self._batch = Batch(options.batch_size)
+        self._states_kind = collection.states_kind
         self._started = time.monotonic()
         self._stage_seconds = dict.fromkeys(STAGES, 0.0)
         self._done = self._embedded = self._added = self._changed = self._vanished = 0
@@ -142,14 +143,21 @@ class _Run:
         batch, self._batch = self._batch, Batch(self._options.batch_size)
         began = time.monotonic()
         if batch.prepared:
-            features = self._retriever.encode_prepared(batch.pixels()).features
-            indexed = batch.indexed_files(features)
+            encoded = self._retriever.encode_prepared(batch.pixels())
+            indexed = batch.indexed_files(encoded.features)
+            states = self._retriever.pack_states(encoded.states, self._states_kind)
         else:
-            indexed = []
+            indexed, states = [], None
         embedded = time.monotonic()
         failed = batch.failed_files()
         if indexed or failed:
-            self._collection.write(indexed, failed)
+            ids = self._collection.write(indexed, failed)
+            if states is not None:
+                self._collection.keep_states(
+                    [StateKey(*key) for key in zip(ids, batch.contents(), strict=True)],
+                    states,
+                    self._states_kind,
+                )
         if batch.same:
             self._collection.touch([one.candidate.file for one in batch.same])
         self._stage_seconds["embedding"] += embedded - began

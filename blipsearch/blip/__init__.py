@@ -2,6 +2,6 @@
 
 from blipsearch.blip.answerer import BlipAnswerer
 from blipsearch.blip.captioner import BlipCaptioner
-from blipsearch.blip.retriever import BlipRetriever, EncodedImages
+from blipsearch.blip.retriever import BlipRetriever, EncodedImages, EncodedQuery
 
-__all__ = ["BlipAnswerer", "BlipCaptioner", "BlipRetriever", "EncodedImages"]
+__all__ = ["BlipAnswerer", "BlipCaptioner", "BlipRetriever", "EncodedImages", "EncodedQuery"]

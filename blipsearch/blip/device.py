@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from blipsearch.blip.products import int8_is_exact
 from blipsearch.errors import DeviceError
 
-__all__ = ["DTYPES", "choose_device", "choose_dtype", "dtype_name"]
+__all__ = ["DTYPES", "check_match_dtype", "choose_device", "choose_dtype", "dtype_name"]
 
 DTYPES = {
     "float32": torch.float32,
@@ -57,6 +58,26 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
         raise DeviceError(
             f"no dtype is called {name!r}; use auto, float32, float16 or bfloat16"
         ) from None
+
+
+def check_match_dtype(name: str, device: torch.device) -> bool:
+    """Return whether the match is to use int8: `int8` says so, `auto` does not.
+
+    Raises DeviceError for any other name, and where int8 products do not run or are not exact.
+    """
+    if name == "auto":
+        return False
+    if name != "int8":
+        raise DeviceError(f"the match cannot run in {name!r}; use auto or int8")
+    if device.type != "cpu":
+        raise DeviceError(
+            f"the match runs in int8 on a CPU only, not on {str(device)!r}; use --match-dtype auto"
+        )
+    if not int8_is_exact():
+        raise DeviceError(
+            "this CPU cannot multiply int8 exactly (it has no VNNI); use --match-dtype auto"
+        )
+    return True
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,23 +13,28 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from blipsearch.blip.checkpoint import Checkpoint
+from blipsearch.blip.batching import alike_in_length, batches
+from blipsearch.blip.checkpoint import Checkpoint, load_checkpoint
+from blipsearch.blip.device import check_match_dtype
 from blipsearch.blip.find import BUILTIN, RELEASED, Task
-from blipsearch.blip.matcher import match_states
+from blipsearch.blip.matcher import Matcher, Reading
+from blipsearch.blip.packing import pack_states, unpack_states
 from blipsearch.blip.pixels import Pixels
 from blipsearch.blip.text import pad
 from blipsearch.blip.tower import IMAGE_BATCH, States, Tower
 from blipsearch.errors import CheckpointMismatchError, ShapeError
-from blipsearch.records import Embeddings
+from blipsearch.records import Embeddings, ImageStates, StatesKind
 
-__all__ = ["BlipRetriever", "EncodedImages"]
+__all__ = ["BlipRetriever", "EncodedImages", "EncodedQuery"]
 
 Floats = npt.NDArray[np.float32]
 
 TEXT_BATCH = 64
-MATCH_BYTES = 32 << 20
-"""Image states matched at once, in bytes: 18 images of base size in float32. Keys and values
-of one layer take twice as much again."""
+MATCH_BYTES = {"cpu": 40 << 20, "cuda": 1 << 30, "mps": 256 << 20}
+"""What a batch of the match may take, in bytes, by device: its images' states and a layer's queries
+and contexts. On a CPU 16 images of base size and a short query: fewer leave the products of the
+text's side too small; more want blocks that malloc takes from the system anew each time (over
+32 MiB), and touching fresh pages costs up to a tenth of the match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,14 @@ class EncodedImages:
     states: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedQuery:
+    """A text as far as the match can go without an image; for the retriever that made it."""
+
+    text: str
+    reading: Reading
+
+
 class BlipRetriever(Tower):
     """Embeds images and texts for search (ITC) and scores pairs of them (ITM).
 
@@ -52,9 +66,31 @@ class BlipRetriever(Tower):
 
     task: ClassVar[Task] = "itm"
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, match_dtype: str = "auto") -> None:
         super().__init__(checkpoint)
         self.has_itm: bool = hasattr(self._network, "itm_head")
+        int8 = check_match_dtype(match_dtype, checkpoint.device)
+        self._matcher = Matcher(self._network, int8=int8) if self.has_itm else None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        revision: str | None = None,
+        match_dtype: str = "auto",
+    ) -> Self:
+        """Load a checkpoint: a name on the Hub, a directory, or `builtin`.
+
+        As `Tower.from_pretrained`; `match_dtype` says what the match computes its text's side in:
+        `auto` is `dtype`, `int8` (on a CPU only) is about twice as fast and not quite exact.
+        """
+        loaded = load_checkpoint(
+            str(name_or_path), cls.task, device=device, dtype=dtype, revision=revision
+        )
+        return cls(loaded, match_dtype=match_dtype)
 
     @property
     def dim(self) -> int:
@@ -104,27 +140,58 @@ class BlipRetriever(Tower):
         return EncodedImages(features, states)
 
     @torch.inference_mode()
-    def match(self, text: str, states: States) -> Floats:
+    def pack_states(self, states: States, kind: StatesKind) -> ImageStates:
+        """Return states (n, tokens, width) as they are stored: float16, int8 or merged.
+
+        `none` leaves them as they are. Raises ShapeError for other states.
+        """
+        self._check_states(states)
+        return ImageStates(states) if kind == "none" else pack_states(self._to_device(states), kind)
+
+    @torch.inference_mode()
+    def encode_query(self, text: str) -> EncodedQuery:
+        """Read a text once, to match it with several batches of images.
+
+        Raises CheckpointMismatchError where there is no ITM head.
+        """
+        vocabulary = self._vocabulary
+        rows = [vocabulary.caption_ids(text, vocabulary.enc)]
+        return EncodedQuery(text, self._read(rows))
+
+    @torch.inference_mode()
+    def match(self, text: str | EncodedQuery, states: States | ImageStates) -> Floats:
         """Return the ITM logits of one text with n images, (n, 2) float32; column 1 is a match.
 
-        `states` are (n, tokens, width), float32 or float16, from this checkpoint's tower. They are
-        worked through in batches of bounded memory; the vision tower is not run. The published
-        ranking score is `logits[:, 1] + cosine`, both raw.
+        `states` are (n, tokens, width), float32 or float16, from this checkpoint's tower, or what
+        `pack_states` made of them. They are worked through in batches of bounded memory; the
+        vision tower is not run. The published ranking score is `logits[:, 1] + cosine`, both raw.
 
         Raises ShapeError for other states, CheckpointMismatchError where there is no ITM head.
         """
-        self._check_itm()
-        self._check_states(states)
-        ids = torch.tensor(
-            [self._vocabulary.caption_ids(text, self._vocabulary.enc)],
-            device=self._checkpoint.device,
-        )
-        batch = max(1, MATCH_BYTES // (self.tokens * self.width * self._checkpoint.dtype.itemsize))
-        logits = np.empty((len(states), 2), dtype=np.float32)
-        for start in range(0, len(states), batch):
-            chunk = self._to_device(states[start : start + batch])
-            logits[start : start + batch] = _to_numpy(match_states(self._network, ids, chunk))
-        return logits
+        query = self.encode_query(text) if isinstance(text, str) else text
+        return self._match(query.reading, [self._checked(states)])[0]
+
+    @torch.inference_mode()
+    def match_many(
+        self, texts: Sequence[str], states: Sequence[States | ImageStates]
+    ) -> list[Floats]:
+        """Return the ITM logits of each text with its own images: (n_i, 2) float32 for `states[i]`.
+
+        The same numbers as `match` one by one, but the texts share batches: texts alike in length
+        are padded to the longest. Raises what `match` raises, and ShapeError unless there are as
+        many texts as states.
+        """
+        if isinstance(texts, str) or len(texts) != len(states):
+            raise ShapeError(f"give each text its states: {len(texts)} texts, {len(states)} states")
+        checked = [self._checked(one) for one in states]
+        vocabulary = self._vocabulary
+        rows = [vocabulary.caption_ids(text, vocabulary.enc) for text in texts]
+        logits: dict[int, Floats] = {}
+        for group in alike_in_length([len(row) for row in rows]):
+            reading = self._read([rows[number] for number in group])
+            found = self._match(reading, [checked[number] for number in group])
+            logits.update(zip(group, found, strict=True))
+        return [logits[number] for number in range(len(texts))]
 
     def match_probability(self, logits: Floats) -> Floats:
         """Return the probability of a match, (n,) float32 in 0..1, for logits (n, 2) from `match`.
@@ -153,9 +220,7 @@ class BlipRetriever(Tower):
         vocabulary = self._vocabulary
         rows = [vocabulary.caption_ids(text, vocabulary.cls) for text in texts]
         # Without the mask padding is attended, and a text's embedding changes with its batch.
-        ids, mask = (
-            torch.from_numpy(part).to(self._checkpoint.device) for part in pad(rows, vocabulary.pad)
-        )
+        ids, mask = self._padded(rows)
         if not self.has_itm:
             pooled = self._network.get_text_features(input_ids=ids, attention_mask=mask)
             return normalize(pooled.pooler_output.float(), dim=-1)
@@ -163,12 +228,55 @@ class BlipRetriever(Tower):
         features = self._network.text_proj(output.last_hidden_state[:, 0])
         return normalize(features.float(), dim=-1)
 
-    def _check_itm(self) -> None:
-        if not self.has_itm:
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, mask = pad(rows, self._vocabulary.pad)
+        device = self._checkpoint.device
+        return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+
+    def _read(self, rows: Sequence[Sequence[int]]) -> Reading:
+        return self._needed_matcher().read(*self._padded(rows))
+
+    def _match(self, reading: Reading, states: Sequence[ImageStates]) -> list[Floats]:
+        """Return the logits, (n_i, 2), of the reading's text i with the images of `states[i]`."""
+        matcher, device = self._needed_matcher(), self._checkpoint.device
+        logits = [np.empty((len(one), 2), dtype=np.float32) for one in states]
+        for pieces in batches([len(one) for one in states], self._pairs_at_once(reading)):
+            chunk = ImageStates.joined([states[text].rows(part) for text, part in pieces])
+            values, log_sizes = unpack_states(chunk, device, self._checkpoint.dtype)
+            owners = np.repeat(
+                [text for text, _ in pieces], [part.stop - part.start for _, part in pieces]
+            )
+            own = reading if len(states) == 1 else reading.of(torch.from_numpy(owners).to(device))
+            found = _to_numpy(matcher.match(own, values, log_sizes))
+            for text, part in pieces:
+                logits[text][part], found = np.split(found, [part.stop - part.start])
+        return logits
+
+    def _pairs_at_once(self, reading: Reading) -> int:
+        numbers = self.tokens * self.width + 2 * reading.asked[0].numel()
+        limit = MATCH_BYTES.get(self._checkpoint.device.type, MATCH_BYTES["cpu"])
+        return max(1, limit // (numbers * self._checkpoint.dtype.itemsize))
+
+    def _checked(self, states: States | ImageStates) -> ImageStates:
+        if not isinstance(states, ImageStates):
+            self._check_states(states)
+            return ImageStates(states)
+        shape = states.values.shape
+        if states.sizes is None:
+            self._check_states_shape(shape)
+        elif len(shape) != 3 or shape[2] != self.width:
+            raise ShapeError(f"merged states are (n, tokens, {self.width}), not {shape}")
+        if states.values.dtype == np.int8 and states.scales is None:
+            raise ShapeError("int8 states need their scales; make them with pack_states()")
+        return states
+
+    def _needed_matcher(self) -> Matcher:
+        if self._matcher is None:
             raise CheckpointMismatchError(
                 f"checkpoint {self.identity.name!r} is a BlipModel and has no ITM head, so it can "
                 f"rank by cosine only; to rerank use {RELEASED['itm']} or `{BUILTIN}`"
             )
+        return self._matcher
 
 
 def _to_numpy(tensor: torch.Tensor) -> Floats:

@@ -151,13 +151,16 @@ class Tower:
             )
 
     def _check_states(self, states: States) -> None:
-        if states.ndim != 3 or states.shape[1:] != (self.tokens, self.width):
-            raise ShapeError(
-                f"image states of this checkpoint are (n, {self.tokens}, {self.width}), not "
-                f"{states.shape}; states of another vision tower are of no use here"
-            )
+        self._check_states_shape(states.shape)
         if states.dtype not in (np.float32, np.float16):
             raise ShapeError(f"image states are float32 or float16, not {states.dtype}")
+
+    def _check_states_shape(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3 or shape[1:] != (self.tokens, self.width):
+            raise ShapeError(
+                f"image states of this checkpoint are (n, {self.tokens}, {self.width}), not "
+                f"{shape}; states of another vision tower are of no use here"
+            )
 
 
 def spread(what: str, text: str | Sequence[str], n: int) -> list[str]:

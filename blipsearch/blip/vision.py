@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from blipsearch.blip.products import activation, multiply
 from blipsearch.blip.untyped import Network, VisionTower
 
 __all__ = ["encode_vision"]
@@ -21,19 +22,22 @@ def encode_vision(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:
     states = tower.embeddings(pixels)
     for layer in tower.encoder.layers:
         states = states + _attend(layer.self_attn, layer.layer_norm1(states))
-        states = states + layer.mlp(layer.layer_norm2(states))
+        states = states + _feed_forward(layer.mlp, layer.layer_norm2(states))
     normalised: torch.Tensor = tower.post_layernorm(states)
     return normalised
 
 
 def _attend(attention: Network, states: torch.Tensor) -> torch.Tensor:
     n, tokens, width = states.shape
-    joint = attention.qkv(states).reshape(
+    joint = multiply(states, attention.qkv.weight, attention.qkv.bias).reshape(
         n, tokens, 3, attention.num_heads, width // attention.num_heads
     )
     query, key, value = joint.permute(2, 0, 3, 1, 4)  # each (n, heads, tokens, width / heads)
     context = scaled_dot_product_attention(query, key, value)
-    projected: torch.Tensor = attention.projection(
-        context.transpose(1, 2).reshape(n, tokens, width)
-    )
-    return projected
+    joined = context.transpose(1, 2).reshape(n, tokens, width)
+    return multiply(joined, attention.projection.weight, attention.projection.bias)
+
+
+def _feed_forward(mlp: Network, states: torch.Tensor) -> torch.Tensor:
+    wide = activation(mlp.activation_fn)(multiply(states, mlp.fc1.weight, mlp.fc1.bias))
+    return multiply(wide, mlp.fc2.weight, mlp.fc2.bias)

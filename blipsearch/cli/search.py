@@ -15,6 +15,7 @@ from blipsearch.options import (
     DtypeOption,
     JsonOption,
     LibraryOption,
+    MatchDtypeOption,
     MaxMegapixelsOption,
     make_app,
 )
@@ -41,6 +42,10 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     candidates: Annotated[
         int | None, typer.Option(min=1, help="Images to rerank (default: 64).")
     ] = None,
+    rerank_budget: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Rerank in order of cosine for this long at most."),
+    ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the hits with their scores as a contact sheet."),
@@ -49,23 +54,27 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     library: LibraryOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
+    match_dtype: MatchDtypeOption = None,
     max_megapixels: MaxMegapixelsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search a collection for pictures that match a sentence."""
     from blipsearch.settings import make_settings
 
-    if min_match is not None and not rerank:
-        raise typer.BadParameter("--min-match needs the rerank; leave out --no-rerank")
+    for option, value in (("--min-match", min_match), ("--rerank-budget", rerank_budget)):
+        if value is not None and not rerank:
+            raise typer.BadParameter(f"{option} needs the rerank; leave out --no-rerank")
     settings = make_settings(
         library=library,
         collection=collection,
         device=device,
         dtype=dtype,
+        match_dtype=match_dtype,
         candidates=candidates,
         max_megapixels=max_megapixels,
     )
-    response, files = _search(settings, query, limit, rerank=rerank, min_match=min_match)
+    asked = {"min_match": min_match, "rerank_budget": rerank_budget} if rerank else None
+    response, files = _search(settings, query, limit, asked)
     if sheet is not None:
         from blipsearch.sheet import contact_sheet, save_sheet
 
@@ -78,9 +87,9 @@ def search(  # noqa: PLR0913  # a command's options are its interface
 
 
 def _search(
-    settings: Settings, query: str, limit: int, *, rerank: bool, min_match: float | None
+    settings: Settings, query: str, limit: int, rerank: dict[str, float | None] | None
 ) -> tuple[SearchResponse, list[str]]:
-    """Return the response and the absolute path of each hit's file."""
+    """Return the response and the absolute path of each hit's file; `rerank` says how, or not."""
     from blipsearch.blip import BlipRetriever
     from blipsearch.library import open_library
     from blipsearch.search import Searcher
@@ -90,20 +99,24 @@ def _search(
         opened.collection(settings.collection) as collection,
     ):
         retriever = BlipRetriever.from_pretrained(
-            collection.info.checkpoint.name, device=settings.device, dtype=settings.dtype
+            collection.info.checkpoint.name,
+            device=settings.device,
+            dtype=settings.dtype,
+            match_dtype=settings.match_dtype,
         )
         sys.stderr.write(f"{retriever.description}\n")
         searcher = Searcher(collection, retriever, max_pixels=settings.max_pixels)
-        if rerank:
+        if rerank is None:
+            response = searcher.search_by_cosine(query, limit=limit)
+        else:
             response = searcher.search(
                 query,
                 limit=limit,
                 candidates=settings.candidates,
-                min_match=min_match,
                 on_progress=_show_progress if sys.stderr.isatty() else None,
+                **rerank,
             )
-        else:
-            response = searcher.search_by_cosine(query, limit=limit)
+            _say_what_was_left(response)
         entries = collection.images([hit.id for hit in response.hits])
         return response, [entry.absolute_path for entry in entries]
 
@@ -112,6 +125,14 @@ def _show_progress(done: int, total: int) -> None:
     end = "\n" if done == total else ""
     sys.stderr.write(f"\rreranked {done} of {total} candidates{end}")
     sys.stderr.flush()
+
+
+def _say_what_was_left(response: SearchResponse) -> None:
+    if response.reranked + response.unverified < response.candidates:
+        sys.stderr.write(
+            f"the time sufficed to rerank {response.reranked} of {response.candidates} "
+            "candidates; the others follow by cosine\n"
+        )
 
 
 def _as_json(response: SearchResponse, files: list[str]) -> dict[str, object]:

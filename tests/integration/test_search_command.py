@@ -20,7 +20,7 @@ def test_hits_are_ordered_by_itm_logit_plus_cosine_as_blip_publishes_it(
     retriever = BlipRetriever.from_pretrained(golden / "itm")
     pictures = [Image.open(hit["file"]).convert("RGB") for hit in found["hits"]]
     encoded = retriever.encode_images(pictures)
-    logits = retriever.match(QUERY, encoded.states)
+    logits = retriever.match(QUERY, encoded.states.astype(np.float16))  # as they are stored
     cosines = encoded.features @ retriever.get_text_features([QUERY])[0]
     scores = [hit["score"] for hit in found["hits"]]
     assert len(scores) == 8
@@ -128,15 +128,39 @@ def test_an_empty_query_is_refused(blipsearch: Command, library: Path, query: st
     assert "the query is empty" in finished.err
 
 
-def test_a_file_that_is_gone_comes_after_every_verified_hit(
-    blipsearch: Command, golden: Path, pictures: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def folder(pictures: Path, tmp_path: Path) -> Path:
+    """A folder of pictures that may be deleted."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for source in sorted(pictures.glob("*.*")):
         (folder / source.name).write_bytes(source.read_bytes())
+    return folder
+
+
+def test_with_states_stored_a_hit_is_judged_even_where_its_file_is_gone(
+    blipsearch: Command, golden: Path, folder: Path, tmp_path: Path
+) -> None:
     library = tmp_path / "library"
     blipsearch("index", folder, "--library", library, "--checkpoint", golden / "itm")
+    before = blipsearch("search", QUERY, "--library", library, "--json").json
+    for picture in folder.iterdir():
+        picture.unlink()
+
+    found = blipsearch("search", QUERY, "--library", library, "--json").json
+
+    assert found["hits"] == before["hits"]
+    assert found["reranked"] == found["candidates"] == 4
+
+
+def test_a_file_that_is_gone_comes_after_every_verified_hit(
+    blipsearch: Command, golden: Path, folder: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    blipsearch(
+        *("index", folder, "--library", library, "--checkpoint", golden / "itm"),
+        *("--states", "none"),
+    )
     gone = min(folder.iterdir())
     gone.unlink()
 

@@ -98,7 +98,7 @@ def test_matching_in_batches_equals_matching_at_once(
 ) -> None:
     states = blip.encode_images(sample_images(7)).states
     at_once = blip.match("a dog", states)
-    monkeypatch.setattr(retriever, "MATCH_BYTES", 2 * states[0].nbytes)
+    monkeypatch.setitem(retriever.MATCH_BYTES, "cpu", 2 * states[0].nbytes)
     np.testing.assert_allclose(blip.match("a dog", states), at_once, rtol=0, atol=1e-5)
 
 

@@ -1,0 +1,267 @@
+"""Rerank: candidates judged by BLIP's ITM head, from stored image states where there are any."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from blipsearch.blip import BlipRetriever, EncodedQuery
+from blipsearch.collection import Collection
+from blipsearch.errors import ImageError
+from blipsearch.images import open_image
+from blipsearch.records import ImageEntry, ImageStates, StateKey
+
+__all__ = ["Candidate", "Progress", "Reranked", "Reranker", "Timings"]
+
+logger = logging.getLogger("blipsearch.search")
+
+BATCH = 16
+"""Candidates judged at a time: what a CPU matches at once anyway."""
+FIRST_BATCH = 4
+"""Candidates judged before their pace is known, where the time is limited."""
+ENCODE_BATCH = 8
+"""Pictures without stored states that are decoded and encoded at a time."""
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many candidates are reranked."""
+
+Pixels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An image that retrieval proposes, and what the rerank says of it once it has."""
+
+    entry: ImageEntry
+    cosine: float
+    logit: float | None = None
+    match: float | None = None
+
+    @property
+    def score(self) -> float:
+        """The published ranking score: `itm_logits[:, 1] + itc_cosine`, both raw.
+
+        Source: evaluation() in train_retrieval.py of salesforce/BLIP.
+        """
+        return self.cosine if self.logit is None else self.logit + self.cosine
+
+
+@dataclass(slots=True)
+class Timings:
+    """Milliseconds by stage, in the order the stages ran."""
+
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to the stage of that name."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - start) * 1000
+            self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + spent, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """All candidates, the judged ones first by score, the others after them by cosine.
+
+    `judged` counts those with a match, `unreadable` those whose file could not be read for it; the
+    rest are those that the time did not suffice for.
+    """
+
+    candidates: list[Candidate]
+    judged: int
+    unreadable: int
+
+
+class Reranker:
+    """Judges candidates of one collection with the checkpoint that embedded it.
+
+    States that are stored are read; what is missing is computed from the picture and kept, so that
+    a score does not depend on whether its state was stored.
+    """
+
+    def __init__(
+        self, collection: Collection, retriever: BlipRetriever, *, max_pixels: int
+    ) -> None:
+        self._collection = collection
+        self._retriever = retriever
+        self._max_pixels = max_pixels
+
+    def rerank(
+        self,
+        query: str,
+        candidates: Sequence[Candidate],
+        timings: Timings,
+        *,
+        budget: float | None = None,
+        on_progress: Progress | None = None,
+    ) -> Reranked:
+        """Judge the candidates in their order, all of them or until `budget` seconds are spent.
+
+        A candidate whose picture cannot be read keeps its cosine and has no match. Raises
+        CheckpointMismatchError when the checkpoint has no ITM head.
+        """
+        with timings.stage("match"):
+            text = self._retriever.encode_query(query)
+        clock = _Clock(budget)
+        done: list[Candidate] = []
+        with ThreadPoolExecutor(max_workers=2) as decoders:
+            while size := clock.next_batch(len(candidates) - len(done)):
+                batch = _Batch(candidates[len(done) : len(done) + size])
+                self._find_states(batch, clock, timings, decoders)
+                done += self._judge(text, batch, timings)
+                clock.tick(len(batch.candidates))
+                if on_progress is not None:
+                    on_progress(len(done), len(candidates))
+        judged = [one for one in done if one.match is not None]
+        return Reranked(
+            # Sorting is stable: equal scores stay in order of cosine.
+            sorted(judged, key=lambda one: -one.score)
+            + [one for one in done if one.match is None]
+            + list(candidates[len(done) :]),
+            judged=len(judged),
+            unreadable=len(done) - len(judged),
+        )
+
+    def _find_states(
+        self, batch: _Batch, clock: _Clock, timings: Timings, decoders: ThreadPoolExecutor
+    ) -> None:
+        """Read what is stored and compute what is not; cut the batch where the time ends."""
+        with timings.stage("states"):
+            batch.take(*self._collection.stored_states(batch.keys(batch.missing)), batch.missing)
+        missing = batch.missing
+        step = clock.most_encoded
+        for start in range(0, len(missing), step):
+            if clock.is_over and start:
+                batch.cut(missing[start])
+                return
+            part = missing[start : start + step]
+            with timings.stage("decode"):
+                pixels = list(decoders.map(self._read, (batch.candidates[i] for i in part)))
+            readable = np.array([image is not None for image in pixels])
+            if readable.any():
+                kept = [index for index, good in zip(part, readable, strict=True) if good]
+                states = self._encode(
+                    batch.keys(kept), [image for image in pixels if image is not None], timings
+                )
+                batch.take(readable, states, part)
+
+    def _encode(
+        self, keys: Sequence[StateKey], pixels: Sequence[Pixels], timings: Timings
+    ) -> ImageStates:
+        kind = self._collection.states_kind
+        with timings.stage("encode"):
+            encoded = self._retriever.encode_prepared(np.stack(pixels)).states
+            states = self._retriever.pack_states(encoded, kind)
+        with timings.stage("states"):
+            self._collection.keep_states(keys, states, kind)
+        return states
+
+    def _judge(self, text: EncodedQuery, batch: _Batch, timings: Timings) -> list[Candidate]:
+        judged = list(batch.candidates)
+        order, states = batch.found()
+        if states is None:
+            return judged
+        with timings.stage("match"):
+            logits = self._retriever.match(text, states)
+            matches = self._retriever.match_probability(logits)
+        for row, index in enumerate(order):
+            judged[index] = replace(
+                judged[index], logit=float(logits[row, 1]), match=float(matches[row])
+            )
+        return judged
+
+    def _read(self, candidate: Candidate) -> Pixels | None:
+        try:
+            opened = open_image(
+                candidate.entry.absolute_path,
+                max_pixels=self._max_pixels,
+                network_size=self._retriever.image_size,
+            )
+        except ImageError as error:
+            logger.warning("not reranked: %s: %s", candidate.entry.absolute_path, error)
+            return None
+        return self._retriever.prepare(opened.image)
+
+
+class _Clock:
+    """Says how many candidates come next, so that a time limit is kept."""
+
+    def __init__(self, budget: float | None) -> None:
+        self._budget = budget
+        self._began = self._last = time.perf_counter()
+        self._pace: float | None = None  # seconds a candidate of the last batch
+
+    @property
+    def is_over(self) -> bool:
+        return self._budget is not None and time.perf_counter() - self._began >= self._budget
+
+    @property
+    def most_encoded(self) -> int:
+        """Pictures encoded before the clock is looked at again: a tower takes its time."""
+        return ENCODE_BATCH if self._budget is None else 1
+
+    def next_batch(self, left: int) -> int:
+        """How many of the candidates that are left to judge next; 0 at the end."""
+        if self._budget is None:
+            return min(left, BATCH)
+        if self._pace is None:
+            return min(left, FIRST_BATCH)
+        spare = self._budget - (time.perf_counter() - self._began)
+        return max(0, min(left, BATCH, int(spare / self._pace)))
+
+    def tick(self, judged: int) -> None:
+        """Note that a batch is done."""
+        now = time.perf_counter()
+        self._pace = (now - self._last) / judged
+        self._last = now
+
+
+class _Batch:
+    """Some candidates, and the states of those whose states are known."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self.candidates = list(candidates)
+        self._parts: list[tuple[list[int], ImageStates]] = []
+        self.missing = list(range(len(self.candidates)))
+
+    def keys(self, which: Sequence[int]) -> list[StateKey]:
+        """The keys under which states of these are stored."""
+        entries = [self.candidates[index].entry for index in which]
+        return [StateKey(entry.id, entry.sha256) for entry in entries]
+
+    def take(
+        self, found: npt.NDArray[np.bool_], states: ImageStates | None, which: Sequence[int]
+    ) -> None:
+        """Take states of those of `which` that are marked as found."""
+        if states is not None:
+            taken = [index for index, good in zip(which, found, strict=True) if good]
+            self._parts.append((taken, states))
+            self.missing = [index for index in self.missing if index not in set(taken)]
+
+    def cut(self, end: int) -> None:
+        """Leave out the candidates from `end` on."""
+        self.candidates = self.candidates[:end]
+
+    def found(self) -> tuple[list[int], ImageStates | None]:
+        """Which candidates have states, in the order of the states, and these."""
+        order: list[int] = []
+        parts: list[ImageStates] = []
+        for taken, states in self._parts:
+            rows = [row for row, index in enumerate(taken) if index < len(self.candidates)]
+            order += [taken[row] for row in rows]
+            if len(rows) == len(taken):
+                parts.append(states)
+            elif rows:
+                parts.append(states.rows(np.array(rows, dtype=np.int64)))
+        return order, ImageStates.joined(parts) if parts else None
