@@ -48,7 +48,7 @@ VARIANTS = (
     Variant("exact, int8 match", "float16 states, int8 match", "float16", "int8"),
     Variant("merged, int8 match", "merged states, int8 match", "merged", "int8"),
     Variant(
-        "bfloat16", "not kept: network in bfloat16, float16 states", "float16", dtype="bfloat16"
+        "bfloat16", "float16 states, network in bfloat16 (--dtype)", "float16", dtype="bfloat16"
     ),
     Variant("quarter", "not kept: a quarter of the tokens, float16", "float16", tokens=0.25),
     Variant(

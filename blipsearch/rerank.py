@@ -22,8 +22,8 @@ __all__ = ["Candidate", "Progress", "Reranked", "Reranker", "Timings"]
 
 logger = logging.getLogger("blipsearch.search")
 
-BATCH = 16
-"""Candidates judged at a time: what a CPU matches at once anyway."""
+MOST_AT_ONCE = 256
+"""Candidates judged at a time at most, between two reports of progress."""
 FIRST_BATCH = 4
 """Candidates judged before their pace is known, where the time is limited."""
 ENCODE_BATCH = 8
@@ -113,7 +113,7 @@ class Reranker:
         """
         with timings.stage("match"):
             text = self._retriever.encode_query(query)
-        clock = _Clock(budget)
+        clock = _Clock(budget, min(MOST_AT_ONCE, self._retriever.images_at_once(text)))
         done: list[Candidate] = []
         with ThreadPoolExecutor(max_workers=2) as decoders:
             while size := clock.next_batch(len(candidates) - len(done)):
@@ -197,8 +197,9 @@ class Reranker:
 class _Clock:
     """Says how many candidates come next, so that a time limit is kept."""
 
-    def __init__(self, budget: float | None) -> None:
+    def __init__(self, budget: float | None, at_once: int) -> None:
         self._budget = budget
+        self._at_once = at_once
         self._began = self._last = time.perf_counter()
         self._pace: float | None = None  # seconds a candidate of the last batch
 
@@ -214,11 +215,11 @@ class _Clock:
     def next_batch(self, left: int) -> int:
         """How many of the candidates that are left to judge next; 0 at the end."""
         if self._budget is None:
-            return min(left, BATCH)
+            return min(left, self._at_once)
         if self._pace is None:
-            return min(left, FIRST_BATCH)
+            return min(left, self._at_once, FIRST_BATCH)
         spare = self._budget - (time.perf_counter() - self._began)
-        return max(0, min(left, BATCH, int(spare / self._pace)))
+        return max(0, min(left, self._at_once, int(spare / self._pace)))
 
     def tick(self, judged: int) -> None:
         """Note that a batch is done."""

@@ -44,7 +44,12 @@ def multiply(
 
     The same function as `torch.nn.functional.linear`, by the fastest kernel at hand.
     """
-    if _ONEDNN is None or activations.dtype != torch.float32 or activations.device.type != "cpu":
+    if (
+        _ONEDNN is None
+        or torch.is_grad_enabled()  # it has no derivative
+        or activations.dtype != torch.float32
+        or activations.device.type != "cpu"
+    ):
         return linear(activations, weight, bias)
     flat = activations.reshape(-1, activations.shape[-1])
     product: torch.Tensor = _ONEDNN(flat, weight, bias, "none", [], "")

@@ -158,6 +158,10 @@ class BlipRetriever(Tower):
         rows = [vocabulary.caption_ids(text, vocabulary.enc)]
         return EncodedQuery(text, self._read(rows))
 
+    def images_at_once(self, query: EncodedQuery) -> int:
+        """How many images a batch of the match takes: more at a time are not quicker."""
+        return self._pairs_at_once(query.reading)
+
     @torch.inference_mode()
     def match(self, text: str | EncodedQuery, states: States | ImageStates) -> Floats:
         """Return the ITM logits of one text with n images, (n, 2) float32; column 1 is a match.
