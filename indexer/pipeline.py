@@ -85,7 +85,8 @@ class _Run:
         self._plan = plan
         self._options = options
         self._batch = Batch(options.batch_size)
-        self._states_kind = collection.states_kind
+        # Without an ITM head nothing would ever read them.
+        self._states_kind = collection.states_kind if retriever.has_itm else "none"
         self._started = time.monotonic()
         self._stage_seconds = dict.fromkeys(STAGES, 0.0)
         self._done = self._embedded = self._added = self._changed = self._vanished = 0

@@ -12,10 +12,11 @@ import pytest
 from blipsearch import open_library
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import STATES
-from blipsearch.errors import QueryError
+from blipsearch.errors import CheckpointMismatchError, QueryError
 from blipsearch.records import StatesKind
 from blipsearch.schemas import SearchResponse
 from blipsearch.search import Searcher
+from blipsearch.testing import write_tiny_checkpoint
 from indexer.pipeline import index_collection
 from tests.support import Command, draw_picture
 
@@ -74,6 +75,18 @@ def test_what_indexing_left_behind_is_matched_without_a_look_at_the_pictures(
         found = searcher.search(QUERY)
     assert found.reranked == found.candidates == len(COLOURS)
     assert set(found.timings) == {"embed", "retrieve", "match", "states"}
+
+
+def test_a_checkpoint_without_an_itm_head_leaves_no_states_that_nobody_could_read(
+    tmp_path: Path, photos: Path
+) -> None:
+    checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", "features")
+    directory = tmp_path / "library"
+    with _searcher(directory, BlipRetriever.from_pretrained(checkpoint), photos) as searcher:
+        assert len(searcher.search_by_cosine(QUERY).hits) == len(COLOURS)
+        with pytest.raises(CheckpointMismatchError, match="no ITM head"):
+            searcher.search(QUERY)
+    assert not _states(directory).exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)

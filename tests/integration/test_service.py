@@ -46,6 +46,19 @@ def test_without_rerank_hits_carry_no_match(client: TestClient) -> None:
     assert {hit["match"] for hit in answer["hits"]} == {None}
 
 
+def test_a_rerank_may_be_limited_in_time_and_says_how_far_it_came(client: TestClient) -> None:
+    body = {"query": "a dog", "rerank_budget": 1e-6}
+    posted = client.post(SEARCH, json=body).json()
+    by_url = client.get(SEARCH, params={"q": "a dog", "rerank_budget": 1e-6}).json()
+    whole = client.post(SEARCH, json={"query": "a dog"}).json()
+
+    assert (posted["reranked"], posted["candidates"]) == (4, 8)
+    assert by_url["hits"] == posted["hits"]
+    assert [hit["match"] is None for hit in posted["hits"]] == [False] * 4 + [True] * 4
+    assert whole["reranked"] == 8
+    assert client.post(SEARCH, json=body | {"rerank_budget": 0}).status_code == 422
+
+
 def test_collections_are_listed_and_described(client: TestClient, golden: Path) -> None:
     (listed,) = client.get("/v1/collections").json()["collections"]
 
