@@ -189,3 +189,27 @@ def test_the_attention_of_a_large_image_in_a_loop_equals_that_of_all_at_once(
     looped = retriever.match("a dog", merged)
     monkeypatch.setattr("blipsearch.blip.matcher.LOOP_FLOP", math.inf)
     np.testing.assert_allclose(retriever.match("a dog", merged), looped, rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_network_of_one_layer_is_first_and_last_at_once(tmp_path: Path) -> None:
+    for heads, length in ((1, 5), (12, 5)):
+        path = write_tiny_checkpoint(tmp_path / str(heads), "itm", seed=2, text_heads=heads)
+        network = BlipRetriever.from_pretrained(path)._network
+        network.text_encoder.encoder.layer = network.text_encoder.encoder.layer[:1]
+        matcher, states, ids = Matcher(network), _states(4, 10, 24), _ids(length, seed=6)
+        found = matcher.match(matcher.read(ids), states)
+        torch.testing.assert_close(found, _theirs(network, ids, states), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_gives_nearly_the_logits_of_float32(tmp_path: Path, dtype: str) -> None:
+    for heads in (1, 12):
+        path = write_tiny_checkpoint(tmp_path / str(heads), "itm", seed=2, text_heads=heads)
+        exact = BlipRetriever.from_pretrained(path)
+        half = BlipRetriever.from_pretrained(path, dtype=dtype)
+        states = exact.encode_images(sample_images(5)).states
+        wanted = exact.match_many(["a dog", "two red boats"], [states, states[:2]])
+        found = half.match_many(["a dog", "two red boats"], [states, states[:2]])
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=0.15)
