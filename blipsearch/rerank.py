@@ -169,16 +169,13 @@ class Reranker:
 
     def _judge(self, text: EncodedQuery, batch: _Batch, timings: Timings) -> list[Candidate]:
         judged = list(batch.candidates)
-        order, states = batch.found()
-        if states is None:
-            return judged
-        with timings.stage("match"):
-            logits = self._retriever.match(text, states)
-            matches = self._retriever.match_probability(logits)
-        for row, index in enumerate(order):
-            judged[index] = replace(
-                judged[index], logit=float(logits[row, 1]), match=float(matches[row])
-            )
+        # Part by part: another process may have changed meanwhile how states are kept.
+        for which, states in batch.parts:
+            with timings.stage("match"):
+                logits = self._retriever.match(text, states)
+                matches = self._retriever.match_probability(logits)
+            for index, logit, match in zip(which, logits[:, 1], matches, strict=True):
+                judged[index] = replace(judged[index], logit=float(logit), match=float(match))
         return judged
 
     def _read(self, candidate: Candidate) -> Pixels | None:
@@ -229,12 +226,12 @@ class _Clock:
 
 
 class _Batch:
-    """Some candidates, and the states of those whose states are known."""
+    """Some candidates, and the states of those whose states are known: `parts`."""
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self.candidates = list(candidates)
-        self._parts: list[tuple[list[int], ImageStates]] = []
         self.missing = list(range(len(self.candidates)))
+        self.parts: list[tuple[list[int], ImageStates]] = []
 
     def keys(self, which: Sequence[int]) -> list[StateKey]:
         """The keys under which states of these are stored."""
@@ -247,22 +244,13 @@ class _Batch:
         """Take states of those of `which` that are marked as found."""
         if states is not None:
             taken = [index for index, good in zip(which, found, strict=True) if good]
-            self._parts.append((taken, states))
-            self.missing = [index for index in self.missing if index not in set(taken)]
+            self.parts.append((taken, states))
+            self.missing = sorted({*self.missing} - {*taken})
 
     def cut(self, end: int) -> None:
         """Leave out the candidates from `end` on."""
         self.candidates = self.candidates[:end]
-
-    def found(self) -> tuple[list[int], ImageStates | None]:
-        """Which candidates have states, in the order of the states, and these."""
-        order: list[int] = []
-        parts: list[ImageStates] = []
-        for taken, states in self._parts:
-            rows = [row for row, index in enumerate(taken) if index < len(self.candidates)]
-            order += [taken[row] for row in rows]
-            if len(rows) == len(taken):
-                parts.append(states)
-            elif rows:
-                parts.append(states.rows(np.array(rows, dtype=np.int64)))
-        return order, ImageStates.joined(parts) if parts else None
+        for number, (which, states) in enumerate(self.parts):
+            kept = [row for row, index in enumerate(which) if index < end]
+            rows = np.array(kept, dtype=np.int64)
+            self.parts[number] = [which[row] for row in kept], states.rows(rows)

@@ -195,6 +195,23 @@ def test_a_time_budget_also_bounds_the_pictures_that_have_to_be_encoded(
     assert hurried.reranked == 1
 
 
+def test_where_the_time_ends_between_stored_and_missing_states_the_nearest_are_judged(
+    tmp_path: Path, retriever: BlipRetriever, photos: Path
+) -> None:
+    with _searcher(tmp_path / "library", retriever, photos) as searcher:
+        nearest = [hit.id for hit in searcher.search_by_cosine(QUERY).hits]
+        whole = searcher.search(QUERY)
+        # Of the first batch of four the first is stored, two are not, the fourth is.
+        searcher._collection.states.discard([nearest[1], nearest[2]])
+        hurried = searcher.search(QUERY, rerank_budget=1e-9)
+    assert hurried.reranked == 2
+    assert {hit.id for hit in hurried.hits[:2]} == set(nearest[:2])
+    assert [hit.id for hit in hurried.hits[2:]] == nearest[2:]
+    scores = _scores(whole)
+    for hit in hurried.hits[:2]:
+        assert hit.score == pytest.approx(scores[hit.path], abs=1e-5)
+
+
 def test_below_min_match_and_unjudged_candidates_are_left_out_alike(
     tmp_path: Path, retriever: BlipRetriever, photos: Path
 ) -> None:
