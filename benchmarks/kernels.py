@@ -19,7 +19,8 @@ import torch
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from blipsearch.blip import products
-from blipsearch.blip.matcher import Matcher
+from blipsearch.blip.matcher import Matcher, Seen
+from blipsearch.blip.packing import pack_states, unpack_states
 from blipsearch.blip.products import multiply, quantized
 from blipsearch.blip.vision import encode_vision
 from blipsearch.testing import make_base_network
@@ -84,7 +85,9 @@ def attention() -> tuple[Group, float]:
 
 def match(network: Any) -> Group:  # noqa: ANN401  # transformers' own
     """The match of a batch of candidates, whole."""
-    states = torch.randn(IMAGES, TOKENS, WIDTH)
+    states = Seen(torch.randn(IMAGES, TOKENS, WIDTH))
+    stored = pack_states(states.values, "int8")
+    rounded = unpack_states(stored, torch.device("cpu"), torch.float32, int8=True)
     ids = torch.tensor([[30523, *range(2000, 2000 + LENGTH - 2), 102]])
     exact, int8 = Matcher(network), Matcher(network, int8=True)
     compiled = torch.compile(exact.match)
@@ -94,7 +97,7 @@ def match(network: Any) -> Group:  # noqa: ANN401  # transformers' own
         "torch.compile, torch's own products": _with_torchs_products(
             lambda: compiled(reading, states)
         ),
-        "int8 match (option)": lambda: int8.match(int8.read(ids), states),
+        "int8 match (option)": lambda: int8.match(int8.read(ids), rounded),
     }
 
 

@@ -45,7 +45,8 @@ VARIANTS = (
     Variant("float16", "float16 states (the default)", "float16"),
     Variant("int8", "int8 states", "int8"),
     Variant("merged", "merged states", "merged"),
-    Variant("exact, int8 match", "float16 states, int8 match", "float16", "int8"),
+    Variant("float16, int8 match", "float16 states, int8 match", "float16", "int8"),
+    Variant("int8, int8 match", "int8 states, int8 match", "int8", "int8"),
     Variant("merged, int8 match", "merged states, int8 match", "merged", "int8"),
     Variant(
         "bfloat16", "float16 states, network in bfloat16 (--dtype)", "float16", dtype="bfloat16"

@@ -20,10 +20,18 @@ from math import sqrt
 import torch
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
-from blipsearch.blip.products import Product, activation, multiply, of_layer, quantized
+from blipsearch.blip.products import (
+    Product,
+    activation,
+    multiply,
+    multiply_int8,
+    of_layer,
+    quantized,
+    round_rows,
+)
 from blipsearch.blip.untyped import Network
 
-__all__ = ["Matcher", "Reading", "absorbing_is_cheaper"]
+__all__ = ["Matcher", "Reading", "Seen", "absorbing_is_cheaper"]
 
 LOOP_FLOP = 8_000_000
 """From this size on a CPU an image's attention is two products of its own, so that its states stay
@@ -49,6 +57,27 @@ class Reading:
         return Reading(self.hidden[owners], self.asked[owners], bias)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What n images show: the states that their texts' cross-attention looks at.
+
+    `values` are (n, tokens, width) in the network's dtype, or int8 with `scales` (n, tokens), a
+    state being value times scale. `log_sizes` (n, tokens), where tokens were merged, are the
+    logarithms of how many each stands for (-inf: none), else None.
+    """
+
+    values: torch.Tensor
+    scales: torch.Tensor | None = None
+    log_sizes: torch.Tensor | None = None
+
+    @property
+    def states(self) -> torch.Tensor:
+        """The states, (n, tokens, width), in a float dtype."""
+        if self.scales is None:
+            return self.values
+        return self.values.to(self.scales.dtype) * self.scales[:, :, None]
+
+
 def absorbing_is_cheaper(length: int, tokens: int, *, head: int, width: int) -> bool:
     """Whether a text of `length` tokens costs less with absorbed projections.
 
@@ -63,8 +92,8 @@ class Matcher:
     """The text encoder and ITM head of one network, arranged for many images at a time.
 
     With `int8` the linear layers of the text's side are rounded to int8 (CPU only): a copy of a
-    quarter of their size, products up to four times as fast, logits no longer exact. May be used
-    by several threads at once.
+    quarter of their size, products up to four times as fast, logits no longer exact. Attention is
+    in int8 where what is seen is. May be used by several threads at once.
     """
 
     def __init__(self, network: Network, *, int8: bool = False) -> None:
@@ -86,29 +115,25 @@ class Matcher:
         hidden = first.attend_text(self._embeddings(input_ids=ids), bias)
         return Reading(hidden, first.ask(hidden), bias)
 
-    def match(
-        self, reading: Reading, states: torch.Tensor, log_sizes: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def match(self, reading: Reading, seen: Seen) -> torch.Tensor:
         """Return the ITM logits, (n, 2), of n texts with n images; column 1 speaks for a match.
 
-        `reading` holds n texts, or one for all images. `states` are (n, tokens, width) in the
-        network's dtype; `log_sizes` (n, tokens), where tokens were merged, the logarithm of how
-        many each stands for (-inf: none).
+        `reading` holds n texts, or one for all images.
         """
         hidden, asked, bias = reading.hidden, reading.asked, reading.bias
         first, last = self._layers[0], len(self._layers) - 1
         if last == 0:
             hidden, asked = hidden[:, :1], asked[:, : first.heads]
-        if len(hidden) != len(states):
-            hidden = hidden.expand(len(states), -1, -1)
-            asked = asked.expand(len(states), -1, -1)
-        hidden = first.attend_images(hidden, states, log_sizes, asked)
+        if len(hidden) != len(seen.values):
+            hidden = hidden.expand(len(seen.values), -1, -1)
+            asked = asked.expand(len(seen.values), -1, -1)
+        hidden = first.attend_images(hidden, seen, asked)
         hidden = first.feed_forward(hidden)
         for layer in self._layers[1:]:
             # Of the last layer's result only the first token, [ENC], is looked at.
             only_first = layer is self._layers[last]
             hidden = layer.attend_text(hidden, bias, only_first=only_first)
-            hidden = layer.attend_images(hidden, states, log_sizes)
+            hidden = layer.attend_images(hidden, seen)
             hidden = layer.feed_forward(hidden)
         logits: torch.Tensor = self._head(hidden[:, 0])
         return logits
@@ -161,44 +186,38 @@ class _Layer:
         return asked.view(n, length * self.heads, -1)
 
     def attend_images(
-        self,
-        hidden: torch.Tensor,
-        states: torch.Tensor,
-        log_sizes: torch.Tensor | None,
-        asked: torch.Tensor | None = None,
+        self, hidden: torch.Tensor, seen: Seen, asked: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Cross-attention of hidden (n, length, width) to states (n, tokens, states' width).
+        """Cross-attention of hidden (n, length, width) to what n images show.
 
         `asked` are its absorbed queries where they are known.
         """
-        cheaper = absorbing_is_cheaper(
-            hidden.shape[1], states.shape[1], head=self._head, width=states.shape[2]
-        )
-        if cheaper:
-            asked = self.ask(hidden) if asked is None else asked
-            context = self._absorbed(asked, states, log_sizes)
+        tokens, width = seen.values.shape[1:]
+        if absorbing_is_cheaper(hidden.shape[1], tokens, head=self._head, width=width):
+            context = self._absorbed(self.ask(hidden) if asked is None else asked, seen)
         else:
-            context = self._projected(hidden, states, log_sizes)
+            context = self._projected(hidden, seen)
         return _normed(self._cross_out(context.view_as(hidden)) + hidden, self._cross_norm)
 
     def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """The two wide layers behind both attentions."""
         return _normed(self._narrow(self._act(self._wide(hidden))) + hidden, self._norm)
 
-    def _absorbed(
-        self, asked: torch.Tensor, states: torch.Tensor, log_sizes: torch.Tensor | None
-    ) -> torch.Tensor:
-        seen = _attend(asked, states, log_sizes).view(-1, self.heads, states.shape[2])
-        context = seen.new_empty(len(seen), self.heads * self._head)
+    def _absorbed(self, asked: torch.Tensor, seen: Seen) -> torch.Tensor:
+        if seen.scales is None:
+            means = _attend(asked, seen.values, seen.log_sizes)
+        else:
+            means = _attend_int8(asked, seen.values, seen.scales, seen.log_sizes)
+        means = means.view(-1, self.heads, asked.shape[2])
+        context = means.new_empty(len(means), self.heads * self._head)
         for number in range(self.heads):
             part = slice(number * self._head, (number + 1) * self._head)
-            torch.mm(seen[:, number], self._value_heads[number].T, out=context[:, part])
+            torch.mm(means[:, number], self._value_heads[number].T, out=context[:, part])
         added: torch.Tensor = context.add_(self._value_bias)
         return added
 
-    def _projected(
-        self, hidden: torch.Tensor, states: torch.Tensor, log_sizes: torch.Tensor | None
-    ) -> torch.Tensor:
+    def _projected(self, hidden: torch.Tensor, seen: Seen) -> torch.Tensor:
+        states, log_sizes = seen.states, seen.log_sizes
         context = scaled_dot_product_attention(
             self._by_head(self._ask(hidden)),
             self._by_head(multiply(states, self._key.weight, self._key.bias)),
@@ -220,7 +239,7 @@ class _Layer:
 def _attend(
     asked: torch.Tensor, states: torch.Tensor, log_sizes: torch.Tensor | None
 ) -> torch.Tensor:
-    """Softmax-weighted means (n, rows, width) of states (n, tokens, width), a row of `asked` each.
+    """Softmax-weighted means (n, rows, width) of the images' states, one for each row of `asked`.
 
     A merged token weighs as many times as it has parts: proportional attention, Token Merging
     (arXiv 2210.09461), section 3.
@@ -232,13 +251,33 @@ def _attend(
         if log_sizes is not None:
             scores += log_sizes[:, None]
         return torch.bmm(scores.softmax(-1), states)
-    seen = torch.empty_like(asked, memory_format=torch.contiguous_format)
+    means = torch.empty_like(asked, memory_format=torch.contiguous_format)
     for image in range(n):
         scores = multiply(asked[image], states[image])
         if log_sizes is not None:
             scores += log_sizes[image]
-        seen[image] = multiply(scores.softmax(-1), states[image].T)
-    return seen
+        means[image] = multiply(scores.softmax(-1), states[image].T)
+    return means
+
+
+def _attend_int8(
+    asked: torch.Tensor,
+    values: torch.Tensor,
+    scales: torch.Tensor,
+    log_sizes: torch.Tensor | None,
+) -> torch.Tensor:
+    """The same with both products in int8: queries and weights are rounded, a scale a row each."""
+    means = torch.empty_like(asked, memory_format=torch.contiguous_format)
+    for image in range(len(asked)):
+        rounded, scale = round_rows(asked[image])
+        scores = multiply_int8(rounded, values[image].T).to(asked.dtype)
+        scores.mul_(scale[:, None]).mul_(scales[image])
+        if log_sizes is not None:
+            scores += log_sizes[image]
+        rounded, scale = round_rows(scores.softmax(-1).mul_(scales[image]))
+        means[image] = multiply_int8(rounded, values[image])
+        means[image].mul_(scale[:, None])
+    return means
 
 
 def _normed(states: torch.Tensor, norm: Network) -> torch.Tensor:

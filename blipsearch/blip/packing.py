@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from blipsearch.blip.matcher import Seen
+from blipsearch.blip.products import round_rows
 from blipsearch.records import ImageStates, StatesKind
 
 __all__ = ["merge_tokens", "merged_tokens", "pack_states", "unpack_states"]
@@ -38,19 +40,21 @@ def pack_states(states: torch.Tensor, kind: StatesKind) -> ImageStates:
 
 
 def unpack_states(
-    states: ImageStates, device: torch.device, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return states (n, tokens, width) for the network, and the logarithms of merged tokens' sizes.
-
-    The latter are (n, tokens), -inf for a token that stands for none, or None.
-    """
-    values = _on_device(states.values, device).to(dtype)
+    states: ImageStates, device: torch.device, dtype: torch.dtype, *, int8: bool = False
+) -> Seen:
+    """Return stored states as the match takes them: in `dtype`, or rounded to int8."""
+    sizes = None if states.sizes is None else states.sizes.astype(np.float32)
+    log_sizes = None if sizes is None else _on_device(sizes, device).log().to(dtype)
+    values = _on_device(states.values, device)
+    if int8 and states.scales is not None:
+        return Seen(values, _on_device(states.scales, device), log_sizes)
+    values = values.to(dtype)
     if states.scales is not None:
         values = values.mul_(_on_device(states.scales, device).to(dtype)[:, :, None])
-    if states.sizes is None:
-        return values, None
-    sizes = _on_device(states.sizes.astype(np.float32), device)
-    return values, sizes.log().to(dtype)
+    if not int8:
+        return Seen(values, None, log_sizes)
+    rounded, scales = round_rows(values.flatten(0, 1))
+    return Seen(rounded.view_as(values), scales.view(values.shape[:2]), log_sizes)
 
 
 def _on_device(
@@ -64,9 +68,10 @@ def _on_device(
 
 
 def _as_int8(states: torch.Tensor) -> ImageStates:
-    scales = states.abs().amax(dim=2).div_(127).clamp_(min=torch.finfo(torch.float32).tiny)
-    values = (states / scales[:, :, None]).round_().to(torch.int8)
-    return ImageStates(values.cpu().numpy(), scales.cpu().numpy())
+    values, scales = round_rows(states.flatten(0, 1))
+    return ImageStates(
+        values.view(states.shape).cpu().numpy(), scales.view(states.shape[:2]).cpu().numpy()
+    )
 
 
 def merge_tokens(states: torch.Tensor, left: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,7 +15,16 @@ from torch.nn.functional import gelu, linear
 
 from blipsearch.blip.untyped import Network
 
-__all__ = ["Product", "activation", "int8_is_exact", "multiply", "of_layer", "quantized"]
+__all__ = [
+    "Product",
+    "activation",
+    "int8_is_exact",
+    "multiply",
+    "multiply_int8",
+    "of_layer",
+    "quantized",
+    "round_rows",
+]
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 """Takes activations (..., inputs) to (..., outputs), both in the same dtype."""
@@ -75,25 +84,30 @@ def quantized(layer: Network) -> Product:
     result is about 1 % of its norm off. `layer` itself stays as it is. Source: LLM.int8()
     (arXiv 2208.07339), section 2.1, vector-wise quantization.
     """
-    rounded, scales = _rounded(layer.weight)
+    rounded, scales = round_rows(layer.weight)
     weight, bias = rounded.T, layer.bias
 
     def product(activations: torch.Tensor) -> torch.Tensor:
-        flat, scale = _rounded(activations.reshape(-1, activations.shape[-1]))
-        sums = torch._int_mm(flat, weight)  # noqa: SLF001  # its only name, in torchao as well
-        result = sums.to(bias.dtype).mul_(scale[:, None]).mul_(scales).add_(bias)
+        flat, scale = round_rows(activations.reshape(-1, activations.shape[-1]))
+        result = multiply_int8(flat, weight).to(bias.dtype)
+        result.mul_(scale[:, None]).mul_(scales).add_(bias)
         return result.view(*activations.shape[:-1], len(bias))
 
     return product
 
 
-def _rounded(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows (n, width) as int8 with the scale (n,) that each is to be multiplied by."""
+def round_rows(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rows (n, width) as int8, and the scale (n,) that each is to be multiplied by."""
     scales = rows.abs().amax(dim=1).div_(127).clamp_(min=torch.finfo(rows.dtype).tiny)
     return (rows / scales[:, None]).round_().to(torch.int8), scales
+
+
+def multiply_int8(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Return `left @ right`, (n, m) int32, of int8 matrices (n, k) and (k, m)."""
+    return torch._int_mm(left, right)  # noqa: SLF001  # its only name, in torchao as well
 
 
 def int8_is_exact() -> bool:
     """Whether this machine's int8 products are: without VNNI some kernels cut sums at 16 bits."""
     most = torch.full((32, 64), 127, dtype=torch.int8)
-    return bool((torch._int_mm(most, most.T) == 127 * 127 * 64).all())  # noqa: SLF001
+    return bool((multiply_int8(most, most.T) == 127 * 127 * 64).all())

@@ -69,8 +69,8 @@ class BlipRetriever(Tower):
     def __init__(self, checkpoint: Checkpoint, *, match_dtype: str = "auto") -> None:
         super().__init__(checkpoint)
         self.has_itm: bool = hasattr(self._network, "itm_head")
-        int8 = check_match_dtype(match_dtype, checkpoint.device)
-        self._matcher = Matcher(self._network, int8=int8) if self.has_itm else None
+        self._int8 = check_match_dtype(match_dtype, checkpoint.device)
+        self._matcher = Matcher(self._network, int8=self._int8) if self.has_itm else None
 
     @classmethod
     def from_pretrained(
@@ -242,16 +242,17 @@ class BlipRetriever(Tower):
 
     def _match(self, reading: Reading, states: Sequence[ImageStates]) -> list[Floats]:
         """Return the logits, (n_i, 2), of the reading's text i with the images of `states[i]`."""
-        matcher, device = self._needed_matcher(), self._checkpoint.device
+        matcher = self._needed_matcher()
+        device, dtype = self._checkpoint.device, self._checkpoint.dtype
         logits = [np.empty((len(one), 2), dtype=np.float32) for one in states]
         for pieces in batches([len(one) for one in states], self._pairs_at_once(reading)):
             chunk = ImageStates.joined([states[text].rows(part) for text, part in pieces])
-            values, log_sizes = unpack_states(chunk, device, self._checkpoint.dtype)
+            seen = unpack_states(chunk, device, dtype, int8=self._int8)
             owners = np.repeat(
                 [text for text, _ in pieces], [part.stop - part.start for _, part in pieces]
             )
             own = reading if len(states) == 1 else reading.of(torch.from_numpy(owners).to(device))
-            found = _to_numpy(matcher.match(own, values, log_sizes))
+            found = _to_numpy(matcher.match(own, seen))
             for text, part in pieces:
                 logits[text][part], found = np.split(found, [part.stop - part.start])
         return logits

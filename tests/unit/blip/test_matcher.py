@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from blipsearch.blip import BlipRetriever
-from blipsearch.blip.matcher import Matcher, absorbing_is_cheaper
+from blipsearch.blip.matcher import Matcher, Seen, absorbing_is_cheaper
 from blipsearch.blip.products import int8_is_exact
 from blipsearch.errors import DeviceError, ShapeError
+from blipsearch.records import StatesKind
 from blipsearch.testing import make_base_network, sample_images, write_tiny_checkpoint
 
 LENGTHS = (3, 4, 7, 12, 23, 24, 25, 35, 60)
@@ -71,7 +72,7 @@ def test_logits_equal_transformers_for_texts_of_any_length(
 ) -> None:
     matcher, states = Matcher(retriever._network), _states(5, 10, 24)
     ids = _ids(length, seed=length)
-    found = matcher.match(matcher.read(ids), states)
+    found = matcher.match(matcher.read(ids), Seen(states))
     torch.testing.assert_close(found, _theirs(retriever._network, ids, states), rtol=0, atol=1e-4)
 
 
@@ -84,12 +85,12 @@ def test_padded_texts_in_one_batch_equal_each_by_itself(retriever: BlipRetriever
     reading = matcher.read(ids, mask)
     owners = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
     states = _states(8, 10, 24)
-    together = matcher.match(reading.of(owners), states)
+    together = matcher.match(reading.of(owners), Seen(states))
     torch.testing.assert_close(
         together, _theirs(retriever._network, ids, states, mask), rtol=0, atol=1e-4
     )
     for number, row in enumerate(rows):
-        alone = matcher.match(matcher.read(row[None]), states[2 * number : 2 * number + 2])
+        alone = matcher.match(matcher.read(row[None]), Seen(states[2 * number : 2 * number + 2]))
         torch.testing.assert_close(together[2 * number : 2 * number + 2], alone, rtol=0, atol=1e-5)
 
 
@@ -99,8 +100,8 @@ def test_logits_equal_transformers_at_the_released_size(base: Any) -> None:
     for length in (3, 10, 35, 60):
         ids = _ids(length, seed=length, first=30523)
         wanted = _theirs(base, ids, states)
-        exact = matcher.match(matcher.read(ids), states)
-        halved = matcher.match(matcher.read(ids), states.half().float())
+        exact = matcher.match(matcher.read(ids), Seen(states))
+        halved = matcher.match(matcher.read(ids), Seen(states.half().float()))
         torch.testing.assert_close(exact, wanted, rtol=0, atol=1e-4)
         torch.testing.assert_close(halved, wanted, rtol=0, atol=2e-3)
         assert (wanted[0] - wanted[1]).abs().max() > 1e-2  # or the images would not matter
@@ -112,7 +113,7 @@ def test_padding_changes_nothing_at_the_released_size(base: Any) -> None:
     short, long = _ids(6, seed=1, first=30523), _ids(14, seed=2, first=30523)
     ids = torch.cat([torch.nn.functional.pad(short, (0, 8)), long])
     mask = (ids != 0).long()
-    found = matcher.match(matcher.read(ids, mask), states)
+    found = matcher.match(matcher.read(ids, mask), Seen(states))
     torch.testing.assert_close(found, _theirs(base, ids, states, mask), rtol=0, atol=1e-4)
 
 
@@ -126,8 +127,8 @@ def test_a_merged_token_weighs_as_many_times_as_it_has_parts(retriever: BlipRetr
     for length in (5, 30):
         reading = matcher.read(_ids(length, seed=3))
         torch.testing.assert_close(
-            matcher.match(reading, merged, sizes),
-            matcher.match(reading, repeated),
+            matcher.match(reading, Seen(merged, log_sizes=sizes)),
+            matcher.match(reading, Seen(repeated)),
             rtol=0,
             atol=1e-5,
         )
@@ -160,16 +161,21 @@ def test_a_query_read_once_serves_many_batches(retriever: BlipRetriever) -> None
     )
 
 
-def test_int8_is_close_to_exact_and_no_row_depends_on_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["none", "float16", "int8", "merged"])
+@pytest.mark.parametrize("heads", [2, 12])
+def test_int8_is_close_to_exact_and_no_row_depends_on_the_others(
+    tmp_path: Path, heads: int, kind: StatesKind
+) -> None:
     if not int8_is_exact():
         pytest.skip("this CPU cannot multiply int8 exactly")
-    path = write_tiny_checkpoint(tmp_path, "itm", seed=4, text_heads=2)
+    path = write_tiny_checkpoint(tmp_path, "itm", seed=4, text_heads=heads)
     exact = BlipRetriever.from_pretrained(path)
     rounded = BlipRetriever.from_pretrained(path, match_dtype="int8")
-    states = exact.encode_images(sample_images(6)).states
+    states = exact.pack_states(exact.encode_images(sample_images(6)).states, kind)
     wanted, found = (one.match("a dog on the table", states) for one in (exact, rounded))
     assert 0 < np.abs(found - wanted).max() < 0.3 * np.ptp(wanted)
-    alone = [rounded.match("a dog on the table", states[i : i + 1])[0] for i in range(6)]
+    rows = [states.rows(slice(i, i + 1)) for i in range(6)]
+    alone = [rounded.match("a dog on the table", row)[0] for row in rows]
     np.testing.assert_allclose(np.stack(alone), found, rtol=0, atol=1e-4)
 
 
@@ -198,7 +204,7 @@ def test_a_network_of_one_layer_is_first_and_last_at_once(tmp_path: Path) -> Non
         network = BlipRetriever.from_pretrained(path)._network
         network.text_encoder.encoder.layer = network.text_encoder.encoder.layer[:1]
         matcher, states, ids = Matcher(network), _states(4, 10, 24), _ids(length, seed=6)
-        found = matcher.match(matcher.read(ids), states)
+        found = matcher.match(matcher.read(ids), Seen(states))
         torch.testing.assert_close(found, _theirs(network, ids, states), rtol=0, atol=1e-4)
 
 

@@ -31,9 +31,9 @@ def test_what_is_unpacked_is_what_was_packed_but_for_rounding(
     kind: StatesKind, most: float
 ) -> None:
     states = _states(3, 20, 16)
-    unpacked, log_sizes = unpack_states(pack_states(states, kind), CPU, torch.float32)
-    assert log_sizes is None
-    assert (unpacked - states).abs().max() <= most
+    seen = unpack_states(pack_states(states, kind), CPU, torch.float32)
+    assert (seen.scales, seen.log_sizes) == (None, None)
+    assert (seen.values - states).abs().max() <= most
 
 
 def test_int8_takes_about_half_of_float16_and_merged_at_most_a_quarter() -> None:
