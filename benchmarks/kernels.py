@@ -19,9 +19,9 @@ import torch
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from blipsearch.blip import products
-from blipsearch.blip.matcher import Matcher, Seen
+from blipsearch.blip.matcher import Matcher, Seen, _attend_int8
 from blipsearch.blip.packing import pack_states, unpack_states
-from blipsearch.blip.products import multiply, quantized
+from blipsearch.blip.products import multiply, quantized, round_rows
 from blipsearch.blip.vision import encode_vision
 from blipsearch.testing import make_base_network
 
@@ -53,6 +53,7 @@ def attention() -> tuple[Group, float]:
     """Absorbed cross-attention of a batch of candidates: scores, softmax, means."""
     asked = torch.randn(IMAGES, LENGTH * HEADS, WIDTH) / WIDTH**0.5
     states = torch.randn(IMAGES, TOKENS, WIDTH)
+    rounded, scales = round_rows(states.flatten(0, 1))
     padded = torch.nn.functional.pad(states, (0, 0, 0, PADDED - TOKENS))
 
     def one_by_one(product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
@@ -72,6 +73,9 @@ def attention() -> tuple[Group, float]:
 
     ways: Group = {
         "image by image, oneDNN (ours)": lambda: one_by_one(multiply),
+        "image by image, int8, rounding included (option)": lambda: _attend_int8(
+            asked, rounded.view_as(states), scales.view(IMAGES, TOKENS), None
+        ),
         "image by image, MKL": lambda: one_by_one(linear),
         "image by image, oneDNN, scores transposed": transposed,
         "all images at once": lambda: at_once(states),

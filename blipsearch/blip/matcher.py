@@ -35,7 +35,7 @@ __all__ = ["Matcher", "Reading", "Seen", "absorbing_is_cheaper"]
 
 LOOP_FLOP = 8_000_000
 """From this size on a CPU an image's attention is two products of its own, so that its states stay
-in the cache between them; below it one product over all images is quicker."""
+in the cache between them, and may be in int8; below it one product over all images is quicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Matcher:
 
     With `int8` the linear layers of the text's side are rounded to int8 (CPU only): a copy of a
     quarter of their size, products up to four times as fast, logits no longer exact. Attention is
-    in int8 where what is seen is. May be used by several threads at once.
+    in int8 where what is seen is, and large. May be used by several threads at once.
     """
 
     def __init__(self, network: Network, *, int8: bool = False) -> None:
@@ -204,8 +204,8 @@ class _Layer:
         return _normed(self._narrow(self._act(self._wide(hidden))) + hidden, self._norm)
 
     def _absorbed(self, asked: torch.Tensor, seen: Seen) -> torch.Tensor:
-        if seen.scales is None:
-            means = _attend(asked, seen.values, seen.log_sizes)
+        if seen.scales is None or _is_small(asked, seen.values):
+            means = _attend(asked, seen.states, seen.log_sizes)
         else:
             means = _attend_int8(asked, seen.values, seen.scales, seen.log_sizes)
         means = means.view(-1, self.heads, asked.shape[2])
@@ -244,20 +244,22 @@ def _attend(
     A merged token weighs as many times as it has parts: proportional attention, Token Merging
     (arXiv 2210.09461), section 3.
     """
-    n, rows, width = asked.shape
-    flop = 2 * rows * width * states.shape[1]
-    if states.device.type != "cpu" or flop < LOOP_FLOP:
+    if states.device.type != "cpu" or _is_small(asked, states):
         scores = torch.bmm(asked, states.transpose(1, 2))
         if log_sizes is not None:
             scores += log_sizes[:, None]
         return torch.bmm(scores.softmax(-1), states)
     means = torch.empty_like(asked, memory_format=torch.contiguous_format)
-    for image in range(n):
+    for image in range(len(asked)):
         scores = multiply(asked[image], states[image])
         if log_sizes is not None:
             scores += log_sizes[image]
         means[image] = multiply(scores.softmax(-1), states[image].T)
     return means
+
+
+def _is_small(asked: torch.Tensor, values: torch.Tensor) -> bool:
+    return 2 * asked[0].numel() * values.shape[1] < LOOP_FLOP
 
 
 def _attend_int8(

@@ -66,11 +66,12 @@ def test_recall_moves_by_half_a_point_at_most(
     assert abs(_recall(scenes.first(scenes.retriever, kind)) - recall) <= 0.005
 
 
-@pytest.mark.parametrize("kind", ["int8", "merged"])
 def test_recall_moves_by_half_a_point_at_most_with_an_int8_match(
-    scenes: Scenes, recall: float, kind: StatesKind
+    scenes: Scenes, recall: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Attention of so small a network would otherwise stay in float32.
+    monkeypatch.setattr("blipsearch.blip.matcher.LOOP_FLOP", 0)
     if not int8_is_exact():
         pytest.skip("this CPU cannot multiply int8 exactly")
     rounded = BlipRetriever.from_pretrained("builtin", match_dtype="int8")
-    assert abs(_recall(scenes.first(rounded, kind)) - recall) <= 0.005
+    assert abs(_recall(scenes.first(rounded, "merged")) - recall) <= 0.005
