@@ -92,7 +92,7 @@ class Matcher:
     """The text encoder and ITM head of one network, arranged for many images at a time.
 
     With `int8` the linear layers of the text's side are rounded to int8 (CPU only): a copy of a
-    quarter of their size, products up to four times as fast, logits no longer exact. Attention is
+    quarter of their size, products three times as fast, logits no longer exact. Attention is
     in int8 where what is seen is, and large. May be used by several threads at once.
     """
 
