@@ -39,6 +39,11 @@ class Variant:
         """Whether it only rounds: random states have no likeness that merging could use."""
         return self.rank == 1 and not self.tokens and self.kind != "merged"
 
+    @property
+    def runs_anywhere(self) -> bool:
+        """Whether it runs on other devices than a CPU."""
+        return self.match_dtype == "auto" and self.rank == 1
+
 
 VARIANTS = (
     Variant("c", "(c) exact, float32 states"),
