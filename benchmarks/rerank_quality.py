@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.quality import CANDIDATES, FIRST_SEED, PICTURE_SIZE, SPLITS
 from benchmarks.rerank_variants import VARIANTS, Prepared, Variant
 from blipsearch.blip import BlipRetriever, matcher
 from blipsearch.blip.pretraining.evaluation import related_scenes
@@ -19,12 +20,8 @@ from blipsearch.picturebook.render import render
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-SPLITS = ("new_scenes", "new_combinations")
-FIRST_SEED = 1_000_000
-PICTURE_SIZE = 256
-CANDIDATES = 64
 CURVE = (1, 2, 4, 8, 16, 32, 64)
-"""The same scenes, pictures and candidates as benchmarks/quality.py."""
+"""Numbers of candidates reranked. Scenes, pictures and candidates are benchmarks/quality.py's."""
 
 Floats = npt.NDArray[np.float32]
 

@@ -58,7 +58,6 @@ class Collection(Resource):
         self._live = LiveIndex(catalog, info, directory)
         self._states_directory = directory / STATES
         self._states: StateStore | None = None
-        self._states_settings: tuple[StatesKind, int] | None = None
         self._lock = threading.RLock()
         self._closed = False
 
@@ -206,18 +205,18 @@ class Collection(Resource):
         CollectionNotFoundError once the collection was removed.
         """
         with self._lock:
-            settings = self._open_catalog().collections.states(self._id)
-            if self._states is None or settings != self._states_settings:
+            kind, budget = self._open_catalog().collections.states(self._id)
+            store = self._states
+            if store is None or (store.kind, store.budget) != (kind, budget):
                 self._close_states()
                 directory, fingerprint = self._states_directory, self._checkpoint.fingerprint
-                self._states = StateStore(directory, fingerprint, *settings)
-                self._states_settings = settings
-            return self._states
+                self._states = store = StateStore(directory, fingerprint, kind, budget)
+            return store
 
     @property
     def states_kind(self) -> StatesKind:
         """How image states are kept now."""
-        return self._open_catalog().collections.states(self._id)[0]
+        return self.states.kind
 
     def stored_states(
         self, keys: Sequence[StateKey]
@@ -229,8 +228,9 @@ class Collection(Resource):
     def keep_states(self, keys: Sequence[StateKey], states: ImageStates, kind: StatesKind) -> None:
         """Keep states of n images for later searches, if `kind` is still how they are kept."""
         with self._lock:
-            if kind == self.states_kind != "none":
-                self.states.put(keys, states)
+            store = self.states
+            if kind == store.kind:
+                store.put(keys, states)
 
     def set_states(self, kind: StatesKind | None = None, budget: int | None = None) -> None:
         """Set how image states are kept and the bytes they may take; None leaves one as it is.

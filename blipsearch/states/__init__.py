@@ -1,5 +1,5 @@
 """States of images kept on disk for reranking: a cache with a budget, all of it derived."""
 
-from blipsearch.states.store import StateStore, usage_of
+from blipsearch.states.store import StateStore
 
-__all__ = ["StateStore", "usage_of"]
+__all__ = ["StateStore"]

@@ -22,7 +22,7 @@ from blipsearch.states.layout import Layout, fingerprint_digest
 from blipsearch.states.segment import Segment
 from blipsearch.states.shelf import Keys, Shelf
 
-__all__ = ["StateStore", "usage_of"]
+__all__ = ["StateStore"]
 
 SEGMENT_BYTES = 256 << 20
 """No segment is larger, unless one record is."""
@@ -50,8 +50,8 @@ class StateStore(Resource):
     def __init__(self, directory: Path, fingerprint: str, kind: StatesKind, budget: int) -> None:
         self._folder = Folder(directory)
         self._fingerprint = fingerprint_digest(fingerprint)
-        self._kind = kind
-        self._budget = budget
+        self.kind: StatesKind = kind
+        self.budget = budget
         self._guard = threading.RLock()
         self._lock = FileLock(directory / "lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
         self._shelf = Shelf([])
@@ -79,7 +79,7 @@ class StateStore(Resource):
         found = np.zeros(len(keys), dtype=np.bool_)
         with self._guard:
             self._check_open()
-            if self._kind == "none" or self._budget <= 0:
+            if self.kind == "none" or self.budget <= 0:
                 return found, None
             places = self._shelf.find(wanted)
             if (places < 0).any() and self._follow_if_readable():
@@ -102,13 +102,13 @@ class StateStore(Resource):
         if len(keys) != len(states):
             raise ShapeError(f"{len(keys)} keys were given for the states of {len(states)} images")
         given = Keys.of(keys)
-        layout = Layout.of(self._fingerprint, self._kind, states)
+        layout = Layout.of(self._fingerprint, self.kind, states)
         rows = given.last_of_each()
         with self._guard, self._complaining():
             self._check_open()
-            if self._kind == "none" or not len(rows):
+            if self.kind == "none" or not len(rows):
                 return
-            if layout.slots_within(self._budget) or self._folder.segments():
+            if layout.slots_within(self.budget) or self._folder.segments():
                 self._folder.path.mkdir(parents=True, exist_ok=True)
                 with self._writing():
                     self._clear_away(layout)
@@ -140,7 +140,7 @@ class StateStore(Resource):
                 raise PermissionError(errno.EACCES, "the file may only be read", str(segment.path))
 
     def _is_own(self, layout: Layout) -> bool:
-        return layout.fingerprint == self._fingerprint and layout.kind == self._kind
+        return layout.fingerprint == self._fingerprint and layout.kind == self.kind
 
     @contextmanager
     def _complaining(self) -> Iterator[None]:
@@ -226,7 +226,7 @@ class StateStore(Resource):
         """
         segments = self._shelf.segments
         ends = np.cumsum([segment.bytes for segment in segments])
-        count = int(np.count_nonzero(ends <= self._budget))
+        count = int(np.count_nonzero(ends <= self.budget))
         if count == len(segments):
             return
         self._shelf = Shelf(segments[:count])
@@ -242,7 +242,7 @@ class StateStore(Resource):
             slots = min(
                 _FIRST_SLOTS << len(self._shelf.segments),
                 max(1, layout.slots_within(SEGMENT_BYTES)),
-                layout.slots_within(self._budget - self._shelf.bytes),
+                layout.slots_within(self.budget - self._shelf.bytes),
             )
             if not slots:
                 return
@@ -259,8 +259,3 @@ class StateStore(Resource):
         start = max(time.time_ns(), self._clock + 1)
         self._clock = start + count
         return np.arange(start, start + count, dtype=np.int64)
-
-
-def usage_of(directory: Path) -> StatesUsage:
-    """What lies in a store's directory, of whatever checkpoint and kind; nothing is locked."""
-    return Folder(directory).usage(lambda _: True)

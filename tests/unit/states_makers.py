@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from blipsearch.records import ImageStates, StateKey, StatesKind
+from blipsearch.records import ImageStates, StateKey, StatesKind, StatesUsage
 from blipsearch.states import StateStore
+from blipsearch.states.folder import Folder
 from blipsearch.states.shelf import Shelf
 
 PRINT = "f" * 64
@@ -28,6 +29,11 @@ AMPLE = 1 << 20
 def file_bytes(slots: int) -> int:
     """How large a segment of so many float16 records is: header, table, records."""
     return 4096 + -(-slots * 64 // 4096) * 4096 + slots * STRIDE
+
+
+def usage_of(directory: Path) -> StatesUsage:
+    """What lies in a store's directory, of whatever checkpoint and kind."""
+    return Folder(directory).usage(lambda _: True)
 
 
 def key(image_id: int, version: int = 0) -> StateKey:

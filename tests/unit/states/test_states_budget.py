@@ -9,7 +9,6 @@ import pytest
 
 from blipsearch.records import ImageStates
 from blipsearch.states import store as store_module
-from blipsearch.states import usage_of
 from tests.unit.states_makers import (
     STRIDE,
     disk_bytes,
@@ -20,6 +19,7 @@ from tests.unit.states_makers import (
     opened,
     segments,
     states_of,
+    usage_of,
 )
 
 MANY = list(range(1, 401))

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from blipsearch.records import StatesUsage
-from blipsearch.states import StateStore, folder, usage_of
+from blipsearch.states import StateStore, folder
 from blipsearch.states import store as store_module
 from tests.unit.states_makers import (
     STRIDE,
@@ -25,6 +25,7 @@ from tests.unit.states_makers import (
     opened,
     segments,
     states_of,
+    usage_of,
 )
 
 TABLE = 4096

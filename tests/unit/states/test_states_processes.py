@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from blipsearch.states import usage_of
 from tests.unit.states_makers import (
     die_within_a_put,
     disk_bytes,
@@ -22,6 +21,7 @@ from tests.unit.states_makers import (
     put_on_and_on,
     segments,
     states_of,
+    usage_of,
 )
 
 BUDGET = file_bytes(20)

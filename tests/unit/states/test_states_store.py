@@ -11,7 +11,7 @@ import pytest
 
 from blipsearch.errors import LibraryError, ShapeError
 from blipsearch.records import ImageStates, StateKey, StatesKind, StatesUsage
-from blipsearch.states import StateStore, usage_of
+from blipsearch.states import StateStore
 from tests.unit.states_makers import (
     AMPLE,
     PRINT,
@@ -26,6 +26,7 @@ from tests.unit.states_makers import (
     opened,
     segments,
     states_of,
+    usage_of,
 )
 
 KINDS: list[StatesKind] = ["float16", "int8", "merged"]
