@@ -17,6 +17,7 @@ from blipsearch.blip.batching import alike_in_length, batches
 from blipsearch.blip.checkpoint import Checkpoint, load_checkpoint
 from blipsearch.blip.device import check_match_dtype
 from blipsearch.blip.find import BUILTIN, RELEASED, Task
+from blipsearch.blip.heatmaps import HeatMaps, map_words
 from blipsearch.blip.matcher import Matcher, Reading
 from blipsearch.blip.packing import pack_states, unpack_states
 from blipsearch.blip.pixels import Pixels
@@ -196,6 +197,26 @@ class BlipRetriever(Tower):
             found = self._match(reading, [checked[number] for number in group])
             logits.update(zip(group, found, strict=True))
         return [logits[number] for number in range(len(texts))]
+
+    def heat_maps(self, text: str, states: States | ImageStates) -> HeatMaps:
+        """Return where in n images each word of a text finds what speaks for a match.
+
+        `states` are as for `match`, but not merged: merged ones have no places. Computed in float32
+        whatever the dtype, image by image, in several times the time of a match.
+
+        Raises ShapeError for other states, CheckpointMismatchError where there is no ITM head.
+        """
+        self._needed_matcher()
+        checked = self._checked(states)
+        if checked.sizes is not None:
+            raise ShapeError(
+                "merged states have no places in the picture; heat maps need states that are "
+                "float32, float16 or int8, from encode_images() or kept with `--states float16`"
+            )
+        vocabulary = self._vocabulary
+        ids, words = vocabulary.caption_ids(text, vocabulary.enc), vocabulary.caption_words(text)
+        seen = unpack_states(checked, self._checkpoint.device, torch.float32)
+        return map_words(self._network, ids, words, seen.values)
 
     def match_probability(self, logits: Floats) -> Floats:
         """Return the probability of a match, (n,) float32 in 0..1, for logits (n, 2) from `match`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,6 +67,26 @@ class Vocabulary:
     def caption_ids(self, caption: str, first: int) -> list[int]:
         """Return a caption's ids after `pre_caption`: `first`, words, [SEP], 35 at most."""
         return self._enclose(pre_caption(caption), first)
+
+    def caption_words(self, caption: str) -> list[tuple[str, list[int]]]:
+        """Return a caption's words after `pre_caption`, each with the places of its `caption_ids`.
+
+        Word pieces belong to their word, a word the vocabulary lacks keeps its letters, punctuation
+        around words belongs to none. What does not fit into 35 tokens is left out.
+        """
+        text = pre_caption(caption)
+        starts = [
+            start for start, _ in self._backend.encode(text, add_special_tokens=False).offsets
+        ]
+        words = []
+        for found in re.finditer(r"\S+", text):
+            word = found.group().strip(string.punctuation)
+            begin = text.index(word, found.start())
+            inside = range(begin, begin + len(word))
+            places = [i + 1 for i, start in enumerate(starts[: MAX_TOKENS - 2]) if start in inside]
+            if places:
+                words.append((word, places))
+        return words
 
     def question_ids(self, question: str) -> list[int]:
         """Return a question's ids after `pre_question`: [ENC], words, [SEP], 35 at most."""
