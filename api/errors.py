@@ -12,6 +12,7 @@ from blipsearch.errors import (
     BlipSearchError,
     CheckpointError,
     CollectionNotFoundError,
+    CursorExpiredError,
     ImageNotFoundError,
     ImageTooLargeError,
     ImageUnreadableError,
@@ -22,6 +23,7 @@ from blipsearch.errors import (
 __all__ = ["register_error_handlers"]
 
 STATUSES: tuple[tuple[type[BlipSearchError], int], ...] = (
+    (CursorExpiredError, 410),
     (QueryError, 422),
     (CollectionNotFoundError, 404),
     (ImageNotFoundError, 404),

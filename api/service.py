@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 
+from PIL import Image
+
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
+from blipsearch.describe import Describer
 from blipsearch.library import open_library
 from blipsearch.records import CollectionInfo
 from blipsearch.resource import Resource
 from blipsearch.schemas import CollectionSummary, SearchRequest, SearchResponse
 from blipsearch.search import Searcher
 from blipsearch.settings import Settings
+from blipsearch.vectors import IndexNeeds
 
 __all__ = ["SearchService"]
 
@@ -31,6 +35,8 @@ class SearchService(Resource):
         self._library = self._resources.enter_context(open_library(settings.library))
         self._collections: dict[str, Collection] = {}
         self._retrievers: dict[str, BlipRetriever] = {}
+        self._describers: dict[str, Describer] = {}
+        self._needs = IndexNeeds(settings.vector_bytes, settings.vector_recall)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -65,19 +71,18 @@ class SearchService(Resource):
     def search(self, name: str, request: SearchRequest) -> SearchResponse:
         """Search the collection, and rerank as asked.
 
-        Raises CollectionNotFoundError, QueryError.
+        Raises CollectionNotFoundError, QueryError and what else Searcher.search raises.
         """
         with self._lock:
-            searcher = self._searcher(name)
-            if not request.rerank:
-                return searcher.search_by_cosine(request.query, limit=request.limit)
-            return searcher.search(
-                request.query,
-                limit=request.limit,
-                candidates=request.candidates,
-                min_match=request.min_match,
-                rerank_budget=request.rerank_budget,
-            )
+            return self._searcher(name).search(request)
+
+    def heat_map(self, name: str, image_id: int, text: str) -> Image.Image:
+        """Draw which part of an image answers to which word of a text.
+
+        Raises CollectionNotFoundError, ImageNotFoundError, ImageError.
+        """
+        with self._lock:
+            return self._searcher(name).heat_map(image_id, text)
 
     def _open(self, name: str) -> Collection:
         if name not in self._collections:
@@ -85,7 +90,15 @@ class SearchService(Resource):
             self._collections[name] = self._resources.enter_context(opened)
         collection = self._collections[name]
         collection.refresh()
+        self._keep_index_fit(collection)
         return collection
+
+    def _keep_index_fit(self, collection: Collection) -> None:
+        """Build a better index in the background; searches have the old one until it is there."""
+        if collection.building or collection.build_error is not None:
+            return  # what failed once is in the log, and `blipsearch plan --build` tries it again
+        if collection.wants_build(self._needs):
+            collection.build_index_in_background(self._needs)
 
     def _searcher(self, name: str) -> Searcher:
         collection = self._open(name)
@@ -97,8 +110,11 @@ class SearchService(Resource):
                 dtype=self._settings.dtype,
                 match_dtype=self._settings.match_dtype,
             )
+        if identity.name not in self._describers:
+            self._describers[identity.name] = Describer(self._settings, identity.name)
         return Searcher(
             collection,
             self._retrievers[identity.fingerprint],
             max_pixels=self._settings.max_pixels,
+            describe=self._describers[identity.name],
         )

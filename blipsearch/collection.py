@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from blipsearch.builds import IndexBuilds
 from blipsearch.catalog import Catalog
-from blipsearch.errors import CollectionCheckpointError, ImageNotFoundError, LibraryError
+from blipsearch.errors import (
+    BlipSearchError,
+    CollectionCheckpointError,
+    ImageNotFoundError,
+    LibraryError,
+)
+from blipsearch.filters import Filter
 from blipsearch.live import LiveIndex
+from blipsearch.rankings import RankingStore
 from blipsearch.records import (
     Answer,
     Caption,
@@ -35,12 +43,24 @@ from blipsearch.records import (
 )
 from blipsearch.resource import Resource
 from blipsearch.states import StateStore
-from blipsearch.vectors import Neighbours, check_unit_rows
+from blipsearch.vectors import (
+    BuildProgress,
+    IndexInfo,
+    IndexNeeds,
+    IndexPlan,
+    Measured,
+    Neighbours,
+    check_unit_rows,
+    consider,
+    measure_kind,
+)
 
 __all__ = ["STATES", "Collection"]
 
 STATES = "states"
 """The folder of image states in a collection's directory; all of it can be deleted."""
+RANKINGS = "rankings"
+"""The folder of rankings that cursors stand for; all of it can be deleted."""
 
 
 class Collection(Resource):
@@ -56,6 +76,8 @@ class Collection(Resource):
         self._id = info.id
         self._checkpoint = info.checkpoint
         self._live = LiveIndex(catalog, info, directory)
+        self._builds = IndexBuilds(self._live)
+        self.rankings = RankingStore(directory / RANKINGS)
         self._states_directory = directory / STATES
         self._states: StateStore | None = None
         self._lock = threading.RLock()
@@ -65,7 +87,11 @@ class Collection(Resource):
         return f"collection {self._id}"
 
     def close(self) -> None:
-        """Let go of the index and the image states; a second call does nothing."""
+        """Let go of the index and the image states; a second call does nothing.
+
+        A build in the background ends first: at its next chunk, training at its end.
+        """
+        self._builds.close()
         with self._lock:
             self._closed = True
             self._live.clear()
@@ -179,7 +205,74 @@ class Collection(Resource):
         With `within` (n,) int64 only those ids count. See VectorIndex.search for the result.
         """
         self._open_catalog()
-        return self._live.index.search(vectors, k, within)
+        return self._live.search(vectors, k, within)
+
+    @property
+    def index_info(self) -> IndexInfo:
+        """What the vector index is now: its kind, what it holds, what it takes in memory."""
+        return self._live.index.info
+
+    def consider_index(self, needs: IndexNeeds, count: int | None = None) -> list[IndexPlan]:
+        """List the indexes that come into question, the one that suits first, each with its reason.
+
+        For the vectors held now, or for `count` of them. Nothing is built.
+        """
+        self._open_catalog()
+        return consider(
+            len(self._live.index) if count is None else count, self._checkpoint.dim, needs
+        )
+
+    def measure_index(self, plan: IndexPlan, recall: float) -> Measured | None:
+        """Try a plan's kind on a sample of the collection; None where that is too small."""
+        self._open_catalog()
+        ids = self._live.indexed_ids()
+        return measure_kind(plan.kind, ids, self._live.embeddings, recall)
+
+    def wants_build(self, needs: IndexNeeds) -> bool:
+        """Whether `build_index` would make another kind of index, or tidy up one that aged."""
+        self._open_catalog()
+        return self._live.wants_build(needs)
+
+    def build_index(
+        self,
+        needs: IndexNeeds,
+        on_progress: BuildProgress | None = None,
+        stop: threading.Event | None = None,
+    ) -> IndexPlan | None:
+        """Build the index that suits from the catalog, switch to it and save it; returns its plan.
+
+        Searches, here and in other processes, are answered by the old one until then. None where
+        `stop` was set meanwhile. Raises LibraryBusyError where one is being built, here
+        or by another process, and SnapshotError where the disk does not take it.
+        """
+        self._open_catalog()
+        return self._builds.build(needs, on_progress, stop)
+
+    def build_index_in_background(self, needs: IndexNeeds) -> None:
+        """Do what `build_index` does in a thread; closing the collection stops it.
+
+        What goes wrong is logged and kept in `build_error`. Raises LibraryBusyError where this
+        collection's index is being built in this process.
+        """
+        self._open_catalog()
+        self._builds.start(needs)
+
+    @property
+    def building(self) -> bool:
+        """Whether the index is being built in the background."""
+        return self._builds.running
+
+    @property
+    def build_error(self) -> BlipSearchError | None:
+        """What went wrong in the last build in the background."""
+        return self._builds.error
+
+    def matching_ids(self, filter_: Filter) -> npt.NDArray[np.int64]:
+        """The ids of the indexed images that a filter holds for, (n,) int64, ascending, read-only.
+
+        The answer is remembered until the collection changes.
+        """
+        return self._open_catalog().filtering.matching_ids(self._id, filter_)
 
     def refresh(self) -> bool:
         """Follow what other processes wrote; returns whether there was anything.
@@ -242,6 +335,12 @@ class Collection(Resource):
             self._close_states()
             if info.states_kind == "none":
                 shutil.rmtree(self._states_directory, ignore_errors=True)
+
+    def find_captions(
+        self, sentence: str, limit: int, within: Container[int] | None = None
+    ) -> list[int]:
+        """The ids of images whose captions share words with a sentence; see FullText.find."""
+        return self._open_catalog().full_text.find(self._id, sentence, limit, within)
 
     def begin_run(self) -> int:
         """Record that an index run starts; returns the run's id."""

@@ -28,6 +28,9 @@ look only at this tree.
     - CollectionCheckpointError (ValueError)
     - SnapshotError
   x QueryError (ValueError)
+    - InvalidFilterError
+    - InvalidCursorError
+    - CursorExpiredError (LookupError)
   x WorldError (ValueError)
 """
 
@@ -44,12 +47,15 @@ __all__ = [
     "CollectionCheckpointError",
     "CollectionExistsError",
     "CollectionNotFoundError",
+    "CursorExpiredError",
     "DeviceError",
     "EngineMissingError",
     "ImageError",
     "ImageNotFoundError",
     "ImageTooLargeError",
     "ImageUnreadableError",
+    "InvalidCursorError",
+    "InvalidFilterError",
     "LibraryBusyError",
     "LibraryError",
     "LibraryNotFoundError",
@@ -203,6 +209,33 @@ class QueryError(BlipSearchError, ValueError):
     """A query cannot be understood or is out of its limits."""
 
     code = "invalid_query"
+
+
+class InvalidFilterError(QueryError):
+    """A filter cannot be understood, names an unknown field or is out of its limits.
+
+    `position` is where in the filter's text, from 0; None for the JSON form. `location` is where in
+    the JSON form, as keys and indexes joined by dots; empty for the text and for the whole.
+    """
+
+    code = "invalid_filter"
+
+    def __init__(self, message: str, *, position: int | None = None, location: str = "") -> None:
+        super().__init__(message)
+        self.position = position
+        self.location = location
+
+
+class InvalidCursorError(QueryError):
+    """A cursor was not made by a search of the collection, or was changed."""
+
+    code = "invalid_cursor"
+
+
+class CursorExpiredError(QueryError, LookupError):
+    """The ranking that a cursor stands for is not kept any more."""
+
+    code = "cursor_expired"
 
 
 class WorldError(BlipSearchError, ValueError):

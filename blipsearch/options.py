@@ -15,6 +15,8 @@ __all__ = [
     "LibraryOption",
     "MatchDtypeOption",
     "MaxMegapixelsOption",
+    "VectorMemoryOption",
+    "VectorRecallOption",
     "make_app",
 ]
 
@@ -58,5 +60,21 @@ MatchDtypeOption = Annotated[
 MaxMegapixelsOption = Annotated[
     float | None,
     typer.Option("--max-megapixels", help="Refuse images with more pixels (default: 200)."),
+]
+VectorMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--vector-memory",
+        metavar="SIZE",
+        help="Bytes that vectors may take in memory, as in 2GB (a quarter of the machine's).",
+    ),
+]
+VectorRecallOption = Annotated[
+    float | None,
+    typer.Option(
+        "--vector-recall",
+        metavar="R",
+        help="The share of the 100 nearest vectors that a search is to find (0.99).",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

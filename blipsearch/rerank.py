@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,9 @@ from blipsearch.collection import Collection
 from blipsearch.errors import ImageError
 from blipsearch.images import open_image
 from blipsearch.records import ImageEntry, ImageStates, StateKey
+from blipsearch.timings import Timings
 
-__all__ = ["Candidate", "Progress", "Reranked", "Reranker", "Timings"]
+__all__ = ["Candidate", "Judgement", "Progress", "Reranked", "Reranker", "combined"]
 
 logger = logging.getLogger("blipsearch.search")
 
@@ -33,46 +33,39 @@ Progress = Callable[[int, int], None]
 """Told how many of how many candidates are reranked."""
 
 Pixels = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float32]
+
+_LEAST = 1e-6
+"""The least 1 - P that counts: below it a float32 probability says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A sentence to ask the ITM head about; `negated` where pictures should not match it."""
+
+    text: str
+    weight: float = 1.0
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that retrieval proposes, and what the rerank says of it once it has."""
+    """An image that retrieval proposes, and what the rerank says of it once it has.
+
+    `score` is what it is ranked by among those that were judged, `match` the probability that it
+    is what the query asks for; both are None before.
+    """
 
     entry: ImageEntry
     cosine: float
-    logit: float | None = None
+    score: float | None = None
     match: float | None = None
-
-    @property
-    def score(self) -> float:
-        """The published ranking score: `itm_logits[:, 1] + itc_cosine`, both raw.
-
-        Source: evaluation() in train_retrieval.py of salesforce/BLIP.
-        """
-        return self.cosine if self.logit is None else self.logit + self.cosine
-
-
-@dataclass(slots=True)
-class Timings:
-    """Milliseconds by stage, in the order the stages ran."""
-
-    milliseconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to the stage of that name."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = (time.perf_counter() - start) * 1000
-            self.milliseconds[name] = round(self.milliseconds.get(name, 0.0) + spent, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """All candidates, the judged ones first by score, the others after them by cosine.
+    """All candidates, the judged ones first by score, the others after them as they came.
 
     `judged` counts those with a match, `unreadable` those whose file could not be read for it; the
     rest are those that the time did not suffice for.
@@ -99,7 +92,7 @@ class Reranker:
 
     def rerank(
         self,
-        query: str,
+        judgements: Sequence[Judgement],
         candidates: Sequence[Candidate],
         timings: Timings,
         *,
@@ -108,25 +101,27 @@ class Reranker:
     ) -> Reranked:
         """Judge the candidates in their order, all of them or until `budget` seconds are spent.
 
-        A candidate whose picture cannot be read keeps its cosine and has no match. Raises
+        There is at least one judgement; see `combined` for what several say together. A candidate
+        whose picture cannot be read keeps its cosine and has no match. Raises
         CheckpointMismatchError when the checkpoint has no ITM head.
         """
         with timings.stage("match"):
-            text = self._retriever.encode_query(query)
-        clock = _Clock(budget, min(MOST_AT_ONCE, self._retriever.images_at_once(text)))
+            texts = [(one, self._retriever.encode_query(one.text)) for one in judgements]
+        at_once = min(self._retriever.images_at_once(text) for _, text in texts)
+        clock = _Clock(budget, min(MOST_AT_ONCE, at_once))
         done: list[Candidate] = []
         with ThreadPoolExecutor(max_workers=2) as decoders:
             while size := clock.next_batch(len(candidates) - len(done)):
                 batch = _Batch(candidates[len(done) : len(done) + size])
                 self._find_states(batch, clock, timings, decoders)
-                done += self._judge(text, batch, timings)
+                done += self._judge(texts, batch, timings)
                 clock.tick(len(batch.candidates))
                 if on_progress is not None:
                     on_progress(len(done), len(candidates))
         judged = [one for one in done if one.match is not None]
         return Reranked(
             # Sorting is stable: equal scores stay in order of cosine.
-            sorted(judged, key=lambda one: -one.score)
+            sorted(judged, key=_by_score, reverse=True)
             + [one for one in done if one.match is None]
             + list(candidates[len(done) :]),
             judged=len(judged),
@@ -167,15 +162,19 @@ class Reranker:
             self._collection.keep_states(keys, states, kind)
         return states
 
-    def _judge(self, text: EncodedQuery, batch: _Batch, timings: Timings) -> list[Candidate]:
+    def _judge(
+        self, texts: Sequence[tuple[Judgement, EncodedQuery]], batch: _Batch, timings: Timings
+    ) -> list[Candidate]:
         judged = list(batch.candidates)
         # Part by part: another process may have changed meanwhile how states are kept.
         for which, states in batch.parts:
             with timings.stage("match"):
-                logits = self._retriever.match(text, states)
-                matches = self._retriever.match_probability(logits)
-            for index, logit, match in zip(which, logits[:, 1], matches, strict=True):
-                judged[index] = replace(judged[index], logit=float(logit), match=float(match))
+                logits = [self._retriever.match(text, states) for _, text in texts]
+            matches = [self._retriever.match_probability(one) for one in logits]
+            said, match = combined([one for one, _ in texts], logits, matches)
+            for index, itm, probability in zip(which, said, match, strict=True):
+                score = itm + judged[index].cosine
+                judged[index] = replace(judged[index], score=score, match=probability)
         return judged
 
     def _read(self, candidate: Candidate) -> Pixels | None:
@@ -189,6 +188,36 @@ class Reranker:
             logger.warning("not reranked: %s: %s", candidate.entry.absolute_path, error)
             return None
         return self._retriever.prepare(opened.image)
+
+
+def combined(
+    judgements: Sequence[Judgement], logits: Sequence[Logits], matches: Sequence[Probabilities]
+) -> tuple[list[float], list[float]]:
+    """What several judgements say together of n images: scores without the cosine, and matches.
+
+    `logits[i]` (n, 2) and `matches[i]` (n,) are those of judgement i. The match is the product of
+    the sentences' probabilities, 1 - P for those that must not match, as if they were independent.
+    The score of one sentence is its raw logit: with the cosine the published ranking score,
+    `itm_logits[:, 1] + itc_cosine` (evaluation() in train_retrieval.py of salesforce/BLIP). Of
+    several it is their mean by weight; log(1 - P) of what must not match is added, which
+    multiplies the odds by it.
+    """
+    wanted = sum(one.weight for one in judgements if not one.negated)
+    score = np.zeros(len(matches[0]))
+    match = np.ones(len(matches[0]))
+    for one, own_logits, own_match in zip(judgements, logits, matches, strict=True):
+        probability = own_match.astype(np.float64)
+        if one.negated:
+            match *= 1.0 - probability
+            score += one.weight * np.log(np.maximum(1.0 - probability, _LEAST))
+        else:
+            match *= probability
+            score += one.weight / wanted * own_logits[:, 1]
+    return score.tolist(), match.tolist()
+
+
+def _by_score(candidate: Candidate) -> float:
+    return -np.inf if candidate.score is None else candidate.score
 
 
 class _Clock:

@@ -2,20 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from blipsearch.filters import Filter
 
 __all__ = [
     "CollectionList",
     "CollectionSummary",
+    "Explanation",
     "Hit",
+    "Hybrid",
     "SearchRequest",
     "SearchResponse",
+    "Sort",
     "StatesSummary",
+    "Term",
 ]
+
+MOST_HITS = 1000
+"""Hits of one page at most."""
+MOST_CANDIDATES = 4096
+MOST_TERMS = 32
+
+
+def _from_base64(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise PydanticCustomError("base64", "a file's bytes come as base64") from error
+
+
+Content = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    PlainSerializer(lambda content: base64.b64encode(content).decode("ascii"), when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+    Field(min_length=1),
+]
+"""The bytes of a file; base64 in JSON."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+Vector = Annotated[tuple[float, ...], Field(min_length=1, max_length=65_536)]
+
+Hybrid = Literal["off", "on", "only"]
+"""Whether captions are searched by their words: not, beside the embeddings, or instead of them."""
+
+Sort = Literal[
+    "taken_at",
+    "-taken_at",
+    "path",
+    "-path",
+    "size",
+    "-size",
+    "width",
+    "-width",
+    "height",
+    "-height",
+]
+"""A field to order matches by; with - from the newest or largest. What has none comes last."""
 
 
 class Wire(BaseModel):
@@ -24,14 +84,38 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Term(Wire):
+    """One part of a query: a sentence, a picture file, an indexed image or a vector.
+
+    Exactly one of `text`, `image` (in base64), `image_id` and `vector` (dim numbers, of any length
+    but 0). `weight` says how much the term counts beside the others. With `not`, pictures that
+    match the term go down, or out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    text: Text | None = None
+    image: Content | None = None
+    image_id: int | None = None
+    vector: Vector | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    negated: bool = Field(default=False, alias="not")
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        _exactly_one(self, ("text", "image", "image_id", "vector"))
+        return self
+
+
 class Hit(Wire):
     """One image of a search's answer.
 
     `match` is BLIP's probability, 0 to 1, that the picture matches the sentence (softmax of the
     ITM logits, [ENC]); None where no rerank ran or the file could not be read for it. `cosine` is
     the similarity of the two embeddings, -1 to 1. `score` is what the hits are ordered by: the ITM
-    match logit plus the cosine after a rerank (the published ranking), else the cosine. `path` is
-    relative to the root of `source`.
+    match logit plus the cosine after a rerank (the published ranking), else the cosine, or with
+    `hybrid` the fused rank. `path` is relative to the root of `source`. An image that was removed
+    after its ranking was made keeps its place, `removed`, without a path.
     """
 
     id: int
@@ -43,15 +127,36 @@ class Hit(Wire):
     width: int | None
     height: int | None
     metadata: Mapping[str, object] = Field(default_factory=dict)
+    removed: bool = False
+
+
+class Explanation(Wire):
+    """How a search came to its answer.
+
+    `query` is the query as it was understood. `judged` are the sentences that the ITM head was
+    asked, with what must not match marked by `not`; a query image appears by its caption. `index`
+    is the kind of vector index, `probes` how many of its `lists` were searched (0: vectors were
+    compared one by one), `searched` how many images were in question after the filter, `captions`
+    how many came from a full-text search of captions.
+    """
+
+    query: str
+    judged: tuple[Term, ...]
+    index: str
+    lists: int
+    probes: int
+    searched: int
+    captions: int
 
 
 class SearchResponse(Wire):
-    """The hits, best first.
+    """A page of one frozen ranking, best first.
 
-    `count` is how many of the candidates matched (at least `min_match`, where one was given), of
-    which `hits` are the first. `candidates` is how many images the ranking looked at, `reranked`
-    how many of them have a match probability, `unverified` how many the rerank could not read;
-    where these are fewer, the time was up. `timings` are milliseconds by stage.
+    `count` is how many images that ranking has: those with a match of at least `min_match` where
+    one was given. `candidates` is how many were looked at closely, `reranked` how many of these
+    have a match probability, `unverified` how many the rerank could not read; where these are
+    fewer, the time was up. `next_cursor` asks for the next page; None on the last. `timings` are
+    milliseconds by stage.
     """
 
     hits: tuple[Hit, ...]
@@ -59,25 +164,53 @@ class SearchResponse(Wire):
     candidates: int
     reranked: int = 0
     unverified: int = 0
+    next_cursor: str | None = None
     timings: Mapping[str, float]
+    explanation: Explanation | None = None
 
 
 class SearchRequest(Wire):
     """What to search for: the body of a search over HTTP.
 
-    `candidates` images are reranked by BLIP's ITM head unless `rerank` is false, or as many of them
-    as can be in `rerank_budget` seconds; hits with a match probability below `min_match` are left
-    out.
+    One of `query` (a sentence), `image` (a picture file, in base64), `image_id`, `vector`, `terms`
+    (several of these) and `cursor` (the next page of an earlier search; with it goes only `limit`).
+
+    `candidates` images are reranked by BLIP's ITM head, or as many of them as can be in
+    `rerank_budget` seconds; images behind them follow by cosine. `rerank` is true where the query
+    has a sentence; for a query image it asks about the image's caption. Hits with a match
+    probability below `min_match` are left out. `filter` is a filter's short form or its JSON form.
+    `hybrid` says whether captions are searched by their words, too. `sort` orders what matches (at
+    least `min_match`, or 0.5) by a field, with - from the highest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    query: Annotated[str, Field(min_length=1, max_length=1000)]
-    limit: Annotated[int, Field(ge=1, le=1000)] = 10
-    candidates: Annotated[int, Field(ge=1, le=1000)] = 64
-    rerank: bool = True
+    query: Text | None = None
+    image: Content | None = None
+    image_id: int | None = None
+    vector: Vector | None = None
+    terms: Annotated[tuple[Term, ...], Field(min_length=1, max_length=MOST_TERMS)] | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_HITS)] = 10
+    candidates: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] = 64
+    rerank: bool | None = None
     min_match: Annotated[float, Field(ge=0, le=1)] | None = None
     rerank_budget: Annotated[float, Field(gt=0, le=3600)] | None = None
+    filter: str | Filter | None = None
+    hybrid: Hybrid = "off"
+    sort: Sort | None = None
+    explain: bool = False
+
+    @model_validator(mode="after")
+    def _one_query(self) -> Self:
+        _exactly_one(self, ("query", "image", "image_id", "vector", "terms", "cursor"))
+        beside = sorted(self.model_fields_set - {"cursor", "limit"})
+        if self.cursor is not None and beside:
+            raise ValueError(f"a cursor goes with limit alone, not with {', '.join(beside)}")
+        for name in ("min_match", "rerank_budget"):
+            if self.rerank is False and getattr(self, name) is not None:
+                raise ValueError(f"{name} needs the rerank: leave out rerank, or make it true")
+        return self
 
 
 class StatesSummary(Wire):
@@ -111,3 +244,10 @@ class CollectionList(Wire):
     """The collections of a library."""
 
     collections: tuple[CollectionSummary, ...]
+
+
+def _exactly_one(value: BaseModel, names: Sequence[str]) -> None:
+    given = [name for name in names if getattr(value, name) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) if given else "none"
+        raise ValueError(f"give exactly one of {', '.join(names)}; there is {found}")

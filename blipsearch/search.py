@@ -1,138 +1,276 @@
-"""From a sentence to ranked hits: embed, retrieve candidates, rerank, cut."""
+"""From a query to pages of ranked hits: embed, retrieve candidates, rerank, cut, sort, freeze."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.errors import QueryError
-from blipsearch.records import Embeddings
-from blipsearch.rerank import Candidate, Progress, Reranker, Timings
-from blipsearch.schemas import Hit, SearchResponse
+from blipsearch.explain import Explainer
+from blipsearch.filters.text import load_filter
+from blipsearch.images import ImageSource, open_image
+from blipsearch.query import Query, as_request, query_of
+from blipsearch.rankings import Ranking
+from blipsearch.records import ImageEntry
+from blipsearch.rerank import Candidate, Judgement, Progress, Reranker
+from blipsearch.retrieval import Retrieval, Retrieved
+from blipsearch.schemas import Explanation, Hit, SearchRequest, SearchResponse, Term
+from blipsearch.timings import Timings
 
-__all__ = ["Searcher"]
+__all__ = ["Describe", "Searcher"]
+
+LENGTH = 1000
+"""How many images a ranking goes on for: as far as its pages go."""
+
+MATCHES = 0.5
+"""From which probability on an image counts as a match where matches are to be sorted."""
+
+Describe = Callable[[Image.Image], str]
+"""Puts a picture (RGB) into one sentence."""
 
 
 class Searcher:
-    """Answers sentences from one collection with the checkpoint that embedded it.
+    """Answers queries from one collection with the checkpoint that embedded it.
+
+    `describe` is for reranking query images, about which the ITM head can only be asked in words.
 
     Raises CollectionCheckpointError when the retriever's weights are not the ones that made the
     collection's embeddings: cosines between two checkpoints mean nothing.
     """
 
     def __init__(
-        self, collection: Collection, retriever: BlipRetriever, *, max_pixels: int
+        self,
+        collection: Collection,
+        retriever: BlipRetriever,
+        *,
+        max_pixels: int,
+        describe: Describe | None = None,
     ) -> None:
         collection.check_checkpoint(retriever.identity)
         self._collection = collection
-        self._retriever = retriever
+        self._max_pixels = max_pixels
+        self._describe = describe
+        self._retrieval = Retrieval(collection, retriever, max_pixels=max_pixels)
         self._reranker = Reranker(collection, retriever, max_pixels=max_pixels)
-
-    def search_by_cosine(self, query: str, *, limit: int = 10) -> SearchResponse:
-        """Rank by the cosine of the ITC embeddings alone; hits carry no match probability.
-
-        Raises QueryError for an empty query or a limit below 1.
-        """
-        timings = Timings()
-        return _unjudged(self._retrieve(query, limit, timings), timings)
-
-    def search_by_image(self, image: Image.Image, *, limit: int = 10) -> SearchResponse:
-        """Rank by the cosine to the embedding of `image` (an RGB picture as `open_image` gives it).
-
-        Raises QueryError for a limit below 1.
-        """
-        timings = Timings()
-        with timings.stage("embed"):
-            embedding = self._retriever.get_image_features([image])
-        return _unjudged(self._nearest(embedding, limit, timings), timings)
+        self._explainer = Explainer(collection, retriever, max_pixels=max_pixels)
 
     def search(
         self,
-        query: str,
+        wanted: str | Query | SearchRequest,
         *,
-        limit: int = 10,
-        candidates: int = 64,
-        min_match: float | None = None,
-        rerank_budget: float | None = None,
         on_progress: Progress | None = None,
+        **options: Any,  # noqa: ANN401  # each is a field of SearchRequest, which checks it
     ) -> SearchResponse:
-        """Retrieve by cosine, then rerank by BLIP's ITM head: each hit has a match probability.
+        """Answer a sentence, a query, or a whole request; `options` are fields of SearchRequest.
 
-        `candidates` images (at least `limit`) are reranked, in order of cosine, or as many of them
-        as can be in `rerank_budget` seconds; those with a match below `min_match` (0 to 1) are left
-        out, so that the answer may rightly be empty. A candidate that the time did not suffice
-        for, or without stored states and with a file that cannot be read any more, keeps its
-        cosine, has no match, and comes after all that have one.
+        The images nearest to the query are its candidates. BLIP's ITM head judges the first
+        `candidates` of them, in order of cosine: these come first, by `itm_logit + itc_cosine`, and
+        have a match. The others follow by cosine, to a length of 1000, unless `min_match` or `sort`
+        is given, which are about what was judged. A candidate that the time did not suffice for, or
+        without stored states and with a file that cannot be read any more, has no match and comes
+        behind those that have one. That ranking does not depend on `limit`; it is kept for the
+        pages that `next_cursor` leads to.
 
-        Raises QueryError for an empty query or numbers out of range, CheckpointMismatchError when
-        the checkpoint has no ITM head.
+        Raises QueryError for a query or numbers that cannot be used, InvalidFilterError,
+        InvalidCursorError, CursorExpiredError, ImageNotFoundError for an image in the query,
+        ImageError where it cannot be opened, and CheckpointMismatchError when a rerank is asked of
+        a checkpoint without an ITM head.
         """
-        if min_match is not None and not 0 <= min_match <= 1:
-            raise QueryError(f"min_match is a probability from 0 to 1, not {min_match}")
-        if candidates < 1:
-            raise QueryError(f"candidates must be at least 1, not {candidates}")
-        if rerank_budget is not None and not rerank_budget > 0:
-            raise QueryError(f"rerank_budget is a time in seconds, above 0, not {rerank_budget}")
+        request = as_request(wanted, options)
+        if request.cursor is not None:
+            return self.more(request.cursor, limit=request.limit)
         timings = Timings()
-        found = self._retrieve(query, max(candidates, limit), timings)
-        ranked = self._reranker.rerank(
-            query, found, timings, budget=rerank_budget, on_progress=on_progress
-        )
-        matching = [
-            candidate
-            for candidate in ranked.candidates
-            if min_match is None or (candidate.match is not None and candidate.match >= min_match)
-        ]
+        query = query_of(request)
+        ranking, explanation = self._rank(query, request, timings, on_progress)
+        name = None
+        if len(ranking) > request.limit:
+            with timings.stage("freeze"):
+                name = self._collection.rankings.keep(ranking)
+        page = self._page(ranking, name, 0, request.limit, timings)
+        return page.model_copy(update={"explanation": explanation}) if request.explain else page
+
+    def more(self, cursor: str, *, limit: int = 10) -> SearchResponse:
+        """The next page of the ranking that a search began: nothing is searched anew.
+
+        Raises InvalidCursorError, CursorExpiredError, and QueryError for a limit below 1.
+        """
+        if limit < 1:
+            raise QueryError(f"limit must be at least 1, not {limit}")
+        timings = Timings()
+        with timings.stage("cursor"):
+            ranking, name, offset = self._collection.rankings.find(cursor)
+        return self._page(ranking, name, offset, limit, timings)
+
+    def heat_map(self, image_id: int, text: str) -> Image.Image:
+        """Draw which part of an image answers to which word of a text; see Explainer.heat_map.
+
+        Raises ImageNotFoundError, ImageError, CheckpointMismatchError.
+        """
+        return self._explainer.heat_map(self._collection.image(image_id), text)
+
+    def _rank(
+        self,
+        query: Query,
+        request: SearchRequest,
+        timings: Timings,
+        on_progress: Progress | None,
+    ) -> tuple[Ranking, Explanation]:
+        within = None if request.filter is None else load_filter(request.filter)
+        length = max(LENGTH, request.candidates)
+        found = self._retrieval.retrieve(query, length, within, request.hybrid, timings)
+        with timings.stage("retrieve"):
+            head = self._candidates(found, request.candidates)
+        judgements: list[Judgement] = []
+        reranked = unverified = 0
+        if request.rerank or (request.rerank is None and query.texts):
+            judgements = self._judgements(query, timings, captions=bool(request.rerank))
+            outcome = self._reranker.rerank(
+                judgements, head, timings, budget=request.rerank_budget, on_progress=on_progress
+            )
+            head, reranked, unverified = outcome.candidates, outcome.judged, outcome.unreadable
+        ranking = replace(_ranking(head, found, request), reranked=reranked, unverified=unverified)
+        return ranking, self._explanation(query, judgements, found)
+
+    def _candidates(self, found: Retrieved, count: int) -> list[Candidate]:
+        ids = found.ids[:count].tolist()
+        cosines = dict(zip(ids, found.cosines[:count].tolist(), strict=True))
+        # Another process may have deleted an image since the index saw it: its row is then gone.
+        return [Candidate(entry, cosines[entry.id]) for entry in self._collection.images(ids)]
+
+    def _judgements(self, query: Query, timings: Timings, *, captions: bool) -> list[Judgement]:
+        """The sentences to ask about: the query's own and, if wanted, captions of its images."""
+        judgements = []
+        for term in query.terms:
+            text = term.text
+            if text is None and captions and term.vector is None:
+                with timings.stage("caption"):
+                    text = self._caption(term)
+            if text is not None:
+                judgements.append(Judgement(text, term.weight, negated=term.negated))
+        if not judgements:
+            raise QueryError("a vector has no words to rerank by: leave out rerank")
+        return judgements
+
+    def _caption(self, term: Term) -> str:
+        """A sentence for a query's image: the best stored one, else one that is made now."""
+        if term.image_id is not None:
+            stored = self._collection.captions([term.image_id]).get(term.image_id, [])
+            if stored:
+                return max(stored, key=lambda caption: caption.match or 0.0).text
+        if self._describe is None:
+            raise QueryError(
+                "to rerank by an image its caption is needed, and no captioning checkpoint is at "
+                "hand: leave out rerank, or give the Searcher a `describe`"
+            )
+        source: ImageSource = term.image or b""
+        if term.image_id is not None:
+            source = self._collection.image(term.image_id).absolute_path
+        return self._describe(open_image(source, max_pixels=self._max_pixels).image)
+
+    def _page(
+        self, ranking: Ranking, name: str | None, offset: int, limit: int, timings: Timings
+    ) -> SearchResponse:
+        end = offset + limit
+        page = ranking.rows(slice(offset, end))
+        with timings.stage("page"):
+            entries = {entry.id: entry for entry in self._collection.images(page.ids.tolist())}
+            hits = tuple(_hit(page, row, entries) for row in range(len(page)))
+        more = name is not None and end < len(ranking)
         return SearchResponse(
-            hits=tuple(_hit(candidate) for candidate in matching[:limit]),
-            count=len(matching),
-            candidates=len(ranked.candidates),
-            reranked=ranked.judged,
-            unverified=ranked.unreadable,
+            hits=hits,
+            count=len(ranking),
+            candidates=ranking.candidates,
+            reranked=ranking.reranked,
+            unverified=ranking.unverified,
+            next_cursor=self._collection.rankings.cursor(name, end) if more and name else None,
             timings=timings.milliseconds,
         )
 
-    def _retrieve(self, query: str, count: int, timings: Timings) -> list[Candidate]:
-        if not query.strip():
-            raise QueryError("the query is empty: say what the picture shows, as in 'a red boat'")
-        with timings.stage("embed"):
-            embedding = self._retriever.get_text_features([query])
-        return self._nearest(embedding, count, timings)
-
-    def _nearest(self, embedding: Embeddings, count: int, timings: Timings) -> list[Candidate]:
-        if count < 1:
-            raise QueryError(f"limit must be at least 1, not {count}")
-        with timings.stage("retrieve"):
-            neighbours = self._collection.search(embedding, count)
-            ids = [int(number) for number in neighbours.ids[0] if number >= 0]
-            entries = self._collection.images(ids)
-            # Another process may delete an image between the two calls: its row is then gone.
-            cosines = dict(zip(ids, neighbours.cosines[0].tolist(), strict=False))
-        return [Candidate(entry, cosines[entry.id]) for entry in entries]
+    def _explanation(
+        self, query: Query, judgements: Sequence[Judgement], found: Retrieved
+    ) -> Explanation:
+        index = self._collection.index_info
+        return Explanation(
+            query=str(query),
+            judged=tuple(
+                Term(text=one.text, weight=one.weight, negated=one.negated) for one in judgements
+            ),
+            index=index.description,
+            lists=index.lists,
+            probes=found.probes,
+            searched=found.searched,
+            captions=found.captions,
+        )
 
 
-def _unjudged(candidates: Sequence[Candidate], timings: Timings) -> SearchResponse:
-    return SearchResponse(
-        hits=tuple(_hit(candidate) for candidate in candidates),
-        count=len(candidates),
-        candidates=len(candidates),
-        timings=timings.milliseconds,
+def _ranking(head: Sequence[Candidate], found: Retrieved, request: SearchRequest) -> Ranking:
+    """All that pages go through: the candidates that are wanted, and what follows them."""
+    least = request.min_match
+    if least is None and request.sort is not None and any(one.match is not None for one in head):
+        least = MATCHES
+    kept = [one for one in head if least is None or _matches(one, least)]
+    if request.sort is not None:
+        kept = _sorted(kept, request.sort)
+    by_retrieval = dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True))
+    scores = [by_retrieval[one.entry.id] if one.score is None else one.score for one in kept]
+    follows = request.min_match is None and request.sort is None
+    tail = slice(request.candidates if follows else len(found.ids), None)
+    return Ranking(
+        np.concatenate([np.array([one.entry.id for one in kept], dtype=np.int64), found.ids[tail]]),
+        np.concatenate(
+            [np.array([one.cosine for one in kept], dtype=np.float32), found.cosines[tail]]
+        ),
+        np.concatenate([np.array(scores, dtype=np.float64), found.scores[tail]]),
+        np.array(
+            [np.nan if one.match is None else one.match for one in kept]
+            + [np.nan] * len(found.ids[tail]),
+            dtype=np.float32,
+        ),
+        candidates=len(head),
     )
 
 
-def _hit(candidate: Candidate) -> Hit:
-    entry = candidate.entry
+def _matches(candidate: Candidate, least: float) -> bool:
+    return candidate.match is not None and candidate.match >= least
+
+
+def _sorted(candidates: list[Candidate], order: str) -> list[Candidate]:
+    """Order by a field; equal ones stay as they are, and those without a value come last."""
+    field = order.removeprefix("-")
+    values = [(_field(one.entry, field), one) for one in candidates]
+    known = [pair for pair in values if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=order.startswith("-"))
+    return [one for _, one in known] + [one for value, one in values if value is None]
+
+
+def _field(entry: ImageEntry, name: str) -> Any:  # noqa: ANN401  # text, number or time
+    return entry.exif.taken_at if name == "taken_at" else getattr(entry, name)
+
+
+def _hit(page: Ranking, row: int, entries: dict[int, ImageEntry]) -> Hit:
+    image_id, match = int(page.ids[row]), float(page.matches[row])
+    entry = entries.get(image_id)
+    about: dict[str, Any] = (
+        {"source": "", "path": "", "width": None, "height": None, "removed": True}
+        if entry is None
+        else {
+            "source": entry.source.name,
+            "path": entry.path,
+            "width": entry.width,
+            "height": entry.height,
+            "metadata": entry.metadata,
+        }
+    )
     return Hit(
-        id=entry.id,
-        match=candidate.match,
-        score=candidate.score,
-        cosine=candidate.cosine,
-        source=entry.source.name,
-        path=entry.path,
-        width=entry.width,
-        height=entry.height,
-        metadata=entry.metadata,
+        id=image_id,
+        match=None if np.isnan(match) else match,
+        score=float(page.scores[row]),
+        cosine=float(page.cosines[row]),
+        **about,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +14,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from blipsearch.errors import SettingsError
 from blipsearch.records import StatesKind
 
-__all__ = ["DeviceName", "DtypeName", "MatchDtypeName", "Settings", "Size", "make_settings"]
+__all__ = [
+    "DeviceName",
+    "DtypeName",
+    "MatchDtypeName",
+    "Settings",
+    "Size",
+    "machine_memory",
+    "make_settings",
+]
 
 DeviceName = str
 """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best device that answers."""
@@ -34,6 +43,8 @@ Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
 """A number of bytes, written as `20GB`, `512 MiB` or `1000`."""
 
 MatchDtypeName = Literal["auto", "int8"]
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Settings(BaseSettings):
@@ -64,11 +75,32 @@ class Settings(BaseSettings):
     """How a collection that is indexed keeps image states from now on; None: as it does."""
     states_budget: Size | None = Field(default=None, le=2**63 - 1)  # what the catalog can hold
     """Bytes that they may take at most; None: as before."""
+    vector_memory: Size | None = Field(default=None, ge=1)
+    """Bytes that a collection's vectors may take in memory; None: a quarter of the machine's."""
+    vector_recall: float = Field(default=0.99, gt=0, le=1)
+    """The share of the 100 nearest vectors that a search is to find."""
 
     @property
     def max_pixels(self) -> int:
         """The limit on an image's size in pixels."""
         return int(self.max_megapixels * 1_000_000)
+
+    @property
+    def vector_bytes(self) -> int:
+        """The bytes that a collection's vectors may take in memory."""
+        return machine_memory() // 4 if self.vector_memory is None else int(self.vector_memory)
+
+
+def machine_memory() -> int:
+    """How many bytes of memory this machine or container has; 8 GB where nothing says."""
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has none of it
+        return 8 * 10**9
+    try:
+        return min(size, int(_CONTAINER_LIMIT.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit, which says `max`
+        return size
 
 
 def make_settings(**given: object) -> Settings:

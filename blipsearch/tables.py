@@ -33,6 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from blipsearch.records import DEFAULT_STATES_BUDGET, DEFAULT_STATES_KIND
 
 __all__ = [
+    "ESCAPE",
     "AnswerRow",
     "Base",
     "BigId",
@@ -48,11 +49,29 @@ __all__ = [
     "SnapshotRow",
     "SourceRow",
     "UtcDateTime",
+    "restored_name",
+    "stored_name",
+    "stored_text",
 ]
 
-_ESCAPE = "\x1a"
+ESCAPE = "\x1a"
+"""What each escape in a stored file name begins with."""
 _UNSTORABLE = re.compile("[\ud800-\udfff\x1a]")
 _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
+
+
+def stored_name(name: str) -> str:
+    """A path or file name as a `FileName` column holds it."""
+    if not _UNSTORABLE.search(name):
+        return name
+    return _UNSTORABLE.sub(lambda found: f"{ESCAPE}{ord(found[0]):04x}", name)
+
+
+def restored_name(stored: str) -> str:
+    """A path or file name as the file system gave it."""
+    if ESCAPE not in stored:
+        return stored
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), stored)
 
 
 class FileName(TypeDecorator[str]):
@@ -68,15 +87,16 @@ class FileName(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Escape what text columns cannot hold."""
-        if value is None or not _UNSTORABLE.search(value):
-            return value
-        return _UNSTORABLE.sub(lambda found: f"{_ESCAPE}{ord(found[0]):04x}", value)
+        return None if value is None else stored_name(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Restore the name as the file system gave it."""
-        if value is None or _ESCAPE not in value:
-            return value
-        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
+        return None if value is None else restored_name(value)
+
+
+def stored_text(text: str) -> str:
+    """A text as a `FreeText` column holds it."""
+    return text.replace("\0", "").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class FreeText(TypeDecorator[str]):
@@ -87,9 +107,7 @@ class FreeText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Make the text storable in any database."""
-        if value is None:
-            return None
-        return value.replace("\0", "").encode("utf-8", "backslashreplace").decode("utf-8")
+        return None if value is None else stored_text(value)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -192,6 +210,9 @@ class ImageRow(Base):
 
     `taken_at` is the camera's own clock, without a zone. The embedding comes last and is loaded
     only where asked for, so that reading the other columns stays light.
+
+    `ix_images_facts` holds what filters look at, without metadata and embedding: a row is a tenth
+    there. The indexes after it are where a search begins that few images can pass.
     """
 
     __tablename__ = "images"
@@ -199,6 +220,14 @@ class ImageRow(Base):
         UniqueConstraint("source_id", "path"),
         UniqueConstraint("collection_id", "change"),
         Index(None, "collection_id", "status"),
+        Index(
+            "ix_images_facts",
+            *("collection_id", "status", "id", "taken_at", "width", "height", "size"),
+            *("latitude", "longitude", "format", "camera", "lens", "source_id", "path"),
+        ),
+        Index(None, "collection_id", "taken_at"),
+        Index(None, "collection_id", "camera"),
+        Index(None, "collection_id", "latitude", "longitude"),
         CheckConstraint("status IN ('indexed', 'failed', 'missing')", name="status"),
         CheckConstraint("status <> 'indexed' OR embedding IS NOT NULL", name="embedding"),
         _NEVER_REUSED,

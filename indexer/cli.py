@@ -13,6 +13,8 @@ from blipsearch.options import (
     JsonOption,
     LibraryOption,
     MaxMegapixelsOption,
+    VectorMemoryOption,
+    VectorRecallOption,
     make_app,
 )
 
@@ -73,6 +75,8 @@ def index(  # noqa: PLR0913  # a command's options are its interface
     max_megapixels: MaxMegapixelsOption = None,
     states: StatesOption = None,
     states_budget: StatesBudgetOption = None,
+    vector_memory: VectorMemoryOption = None,
+    vector_recall: VectorRecallOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Index images: embed what is new or changed in the sources, and leave the rest alone."""
@@ -90,6 +94,8 @@ def index(  # noqa: PLR0913  # a command's options are its interface
         max_megapixels=max_megapixels,
         states=states,
         states_budget=states_budget,
+        vector_memory=vector_memory,
+        vector_recall=vector_recall,
     )
     resolve_sources(sources)
     # Only now: it loads torch, for which neither `--help` nor a mistyped source should wait.

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from indexer.records import IndexProgress, Progress
 
-__all__ = ["drawing", "indexing"]
+__all__ = ["building", "drawing", "indexing"]
 
 LINE_SECONDS = 5.0
 
@@ -37,6 +37,13 @@ def drawing() -> Iterator[Count]:
     """Show how many pictures of how many are drawn, to the end of the block."""
     with _shown("drawing") as show:
         yield lambda done, total: show(done, total, "")
+
+
+@contextmanager
+def building() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far the build of an index is: a stage, and how many of how many are done."""
+    with _shown("building the index") as show:
+        yield lambda stage, done, total: show(done, total, stage)
 
 
 _Show = Callable[[int, int, str], None]

@@ -16,12 +16,13 @@ from types import FrameType
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.edge import ExitCode
-from blipsearch.errors import CollectionNotFoundError
+from blipsearch.errors import CollectionNotFoundError, LibraryBusyError, SnapshotError
 from blipsearch.images import memory_returned_at_once
 from blipsearch.library import Library, open_library
 from blipsearch.settings import Settings
+from blipsearch.vectors import IndexNeeds
 from indexer.pipeline import IndexOptions, IndexSummary, index_collection
-from indexer.progress import indexing
+from indexer.progress import building, indexing
 
 __all__ = ["run_index"]
 
@@ -38,22 +39,34 @@ def run_index(
         open_library(settings.library, create=True) as library,
         _opened(library, settings, checkpoint) as (collection, retriever),
         _interruptible() as stop,
-        _quiet_decoders(),
-        memory_returned_at_once(),
     ):
-        with indexing() as on_progress:
+        with _quiet_decoders(), memory_returned_at_once(), indexing() as on_progress:
             options = IndexOptions(
                 batch_size=settings.batch_size,
                 threads=settings.decode_threads,
                 max_pixels=settings.max_pixels,
             )
             summary = index_collection(collection, retriever, sources, options, on_progress, stop)
+        needs = IndexNeeds(settings.vector_bytes, settings.vector_recall)
+        notices = [*summary.notices, *_build(collection, needs, stop)]
         info = collection.info
-    for notice in summary.notices:
+    for notice in notices:
         sys.stderr.write(f"note: {notice}\n")
     report = _as_json if as_json else _as_text
     sys.stdout.write(report(summary, info.name, info.indexed))
     return _exit_code(summary)
+
+
+def _build(collection: Collection, needs: IndexNeeds, stop: threading.Event) -> list[str]:
+    """Build the index that suits what is there now, if it is another one; say what went wrong."""
+    if stop.is_set() or not collection.wants_build(needs):
+        return []
+    try:
+        with building() as on_progress:
+            plan = collection.build_index(needs, on_progress, stop)
+    except (LibraryBusyError, SnapshotError) as error:
+        return [str(error)]
+    return [] if plan is None else [f"the index is now {plan.description}: {plan.why}"]
 
 
 @contextmanager

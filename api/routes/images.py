@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response
 
 from api.deps import Service
 from blipsearch.errors import ImageNotFoundError
@@ -21,3 +23,16 @@ def get_file(service: Service, name: str, image_id: int) -> FileResponse:
     if entry.status != "indexed" or not path.is_file():
         raise ImageNotFoundError(f"the file of image {image_id} in {name!r} is not there any more")
     return FileResponse(path)
+
+
+@router.get("/{image_id}/heatmap", response_class=Response)
+def get_heat_map(
+    service: Service,
+    name: str,
+    image_id: int,
+    text: Annotated[str, Query(min_length=1, max_length=1000)],
+) -> Response:
+    """Draw, as PNG, which part of an image answers to which word of a text."""
+    drawn = io.BytesIO()
+    service.heat_map(name, image_id, text).save(drawn, "PNG")
+    return Response(drawn.getvalue(), media_type="image/png")

@@ -13,6 +13,8 @@ from blipsearch.catalog.changes import Changes, Follower
 from blipsearch.catalog.collections import Collections
 from blipsearch.catalog.database import Database
 from blipsearch.catalog.entries import Entries
+from blipsearch.catalog.filtering import Filtering
+from blipsearch.catalog.fulltext import FullText
 from blipsearch.catalog.images import Images
 from blipsearch.catalog.runs import Runs
 from blipsearch.catalog.snapshots import SnapshotTokens
@@ -32,6 +34,8 @@ class Catalog:
         self.images = Images(self._database)
         self.entries = Entries(self._database)
         self.annotations = Annotations(self._database)
+        self.filtering = Filtering(self._database)
+        self.full_text = FullText(self._database)
         self.runs = Runs(self._database)
         self.snapshots = SnapshotTokens(self._database)
 

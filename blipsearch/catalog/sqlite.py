@@ -6,10 +6,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, FromClause, create_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from blipsearch.catalog.expressions import register_functions
 from blipsearch.errors import LibraryBusyError, LibraryError
 
 __all__ = [
@@ -31,6 +33,13 @@ DRIVER_ERRORS = (DBAPIError, sqlite3.Error)
 _BEGIN = "sqlite_begin"
 
 
+class _Compiler(SQLiteCompiler):
+    """Writes hints after the table, where SQLite takes INDEXED BY; SQLAlchemy leaves them out."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002
+        return text
+
+
 def make_engine(database: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """Make an engine on one database file; nothing is opened before its first use.
 
@@ -42,6 +51,8 @@ def make_engine(database: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine
         connect_args={"isolation_level": None, "timeout": busy_seconds},
     )
 
+    engine.dialect.statement_compiler = _Compiler
+
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -50,6 +61,7 @@ def make_engine(database: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # the same promise on macOS
         connection.execute("PRAGMA foreign_keys = ON")
+        register_functions(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

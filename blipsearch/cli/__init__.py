@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": "api.cli",
     "demo": "blipsearch.cli.demo",
     "status": "blipsearch.cli.library",
+    "plan": "blipsearch.cli.plan",
     "finetune": "blipsearch.cli.finetune",
     "upgrade": "blipsearch.cli.library",
 }

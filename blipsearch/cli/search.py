@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,7 +20,9 @@ from blipsearch.options import (
 )
 
 if TYPE_CHECKING:
-    from blipsearch.schemas import SearchResponse
+    from blipsearch.collection import Collection
+    from blipsearch.schemas import SearchRequest, SearchResponse
+    from blipsearch.search import Searcher
     from blipsearch.settings import Settings
 
 app = make_app()
@@ -29,12 +30,31 @@ app = make_app()
 
 @app.command()
 def search(  # noqa: PLR0913  # a command's options are its interface
-    query: Annotated[str, typer.Argument(help="What the picture shows: 'a dog on a beach'.")],
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            help="What the picture shows: 'a dog on a beach'. Also several things with weights, "
+            "images, and what must not be there: '2:red boat + ./sunset.jpg + id:17 - people'."
+        ),
+    ] = None,
     *,
     limit: Annotated[int, typer.Option("-k", "--limit", min=1, help="Hits to show.")] = 10,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            "-f",
+            metavar="FILTER",
+            help="Search among these images only: 'taken_at:2024 path:holiday/** -tag:private'.",
+        ),
+    ] = None,
     rerank: Annotated[
-        bool, typer.Option("--rerank/--no-rerank", help="Judge the candidates by BLIP's ITM head.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--rerank/--no-rerank",
+            help="Judge the candidates by BLIP's ITM head (yes, if the query has a sentence).",
+        ),
+    ] = None,
     min_match: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Leave out hits with a lower match probability."),
@@ -45,6 +65,28 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     rerank_budget: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Rerank in order of cosine for this long at most."),
+    ] = None,
+    hybrid: Annotated[
+        Literal["off", "on", "only"] | None,
+        typer.Option(help="Find captions by their words: not, too, or instead of embeddings."),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD", help="Order what matches by taken_at, path, size, ...; -taken_at."
+        ),
+    ] = None,
+    cursor: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="The next page of an earlier search.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how the answer came about, and how long it took.")
+    ] = False,
+    heat_maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Draw for each hit which part of it answered to which word."
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -58,11 +100,12 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     max_megapixels: MaxMegapixelsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search a collection for pictures that match a sentence."""
+    """Search a collection for pictures that match a query."""
+    from blipsearch.cli.hits import print_hits
     from blipsearch.settings import make_settings
 
     for option, value in (("--min-match", min_match), ("--rerank-budget", rerank_budget)):
-        if value is not None and not rerank:
+        if value is not None and rerank is False:
             raise typer.BadParameter(f"{option} needs the rerank; leave out --no-rerank")
     settings = make_settings(
         library=library,
@@ -73,24 +116,48 @@ def search(  # noqa: PLR0913  # a command's options are its interface
         candidates=candidates,
         max_megapixels=max_megapixels,
     )
-    asked = {"min_match": min_match, "rerank_budget": rerank_budget} if rerank else None
-    response, files = _search(settings, query, limit, asked)
+    asked = {
+        "rerank": rerank,
+        "min_match": min_match,
+        "rerank_budget": rerank_budget,
+        "filter": filter_,
+        "hybrid": hybrid,
+        "sort": sort,
+        "explain": explain or None,
+        # Beside a cursor nothing is asked anew, so only what was named here.
+        "candidates": settings.candidates if cursor is None else candidates,
+    }
+    request = _request(query, cursor, limit, asked)
+    response, files = _search(settings, request, heat_maps)
     if sheet is not None:
         from blipsearch.sheet import contact_sheet, save_sheet
 
-        save_sheet(contact_sheet(query, response.hits, files), sheet)
+        save_sheet(contact_sheet(query or "", response.hits, files), sheet)
         sys.stderr.write(f"contact sheet: {sheet}\n")
-    if as_json:
-        typer.echo(json.dumps(_as_json(response, files), ensure_ascii=False, indent=2))
-    else:
-        _print_table(query, response, files, min_match)
+    print_hits(query, response, files, min_match=min_match, as_json=as_json)
+
+
+def _request(
+    query: str | None, cursor: str | None, limit: int, asked: dict[str, Any]
+) -> SearchRequest:
+    from blipsearch.query import checked_request, parse_query
+
+    if query is None and cursor is None:
+        raise typer.BadParameter("say what to search for, as in `blipsearch search 'a red boat'`")
+    fields = {name: value for name, value in asked.items() if value is not None}
+    if query is not None:
+        fields["terms"] = parse_query(query, files=True).terms
+    if cursor is not None:
+        fields["cursor"] = cursor
+    return checked_request({**fields, "limit": limit})
 
 
 def _search(
-    settings: Settings, query: str, limit: int, rerank: dict[str, float | None] | None
+    settings: Settings, request: SearchRequest, heat_maps: Path | None
 ) -> tuple[SearchResponse, list[str]]:
-    """Return the response and the absolute path of each hit's file; `rerank` says how, or not."""
+    """Return the response and the absolute path of each hit's file, empty where it is removed."""
     from blipsearch.blip import BlipRetriever
+    from blipsearch.describe import Describer
     from blipsearch.library import open_library
     from blipsearch.search import Searcher
 
@@ -98,27 +165,51 @@ def _search(
         open_library(settings.library) as opened,
         opened.collection(settings.collection) as collection,
     ):
+        checkpoint = collection.info.checkpoint.name
         retriever = BlipRetriever.from_pretrained(
-            collection.info.checkpoint.name,
+            checkpoint,
             device=settings.device,
             dtype=settings.dtype,
             match_dtype=settings.match_dtype,
         )
         sys.stderr.write(f"{retriever.description}\n")
-        searcher = Searcher(collection, retriever, max_pixels=settings.max_pixels)
-        if rerank is None:
-            response = searcher.search_by_cosine(query, limit=limit)
-        else:
-            response = searcher.search(
-                query,
-                limit=limit,
-                candidates=settings.candidates,
-                on_progress=_show_progress if sys.stderr.isatty() else None,
-                **rerank,
-            )
-            _say_what_was_left(response)
-        entries = collection.images([hit.id for hit in response.hits])
-        return response, [entry.absolute_path for entry in entries]
+        searcher = Searcher(
+            collection,
+            retriever,
+            max_pixels=settings.max_pixels,
+            describe=Describer(settings, checkpoint),
+        )
+        response = searcher.search(
+            request, on_progress=_show_progress if sys.stderr.isatty() else None
+        )
+        _say_what_was_left(response)
+        if heat_maps is not None:
+            _draw_heat_maps(searcher, request, response, heat_maps)
+        return response, _files(collection, response)
+
+
+def _files(collection: Collection, response: SearchResponse) -> list[str]:
+    ids = [hit.id for hit in response.hits]
+    paths = {entry.id: entry.absolute_path for entry in collection.images(ids)}
+    return [paths.get(image_id, "") for image_id in ids]
+
+
+def _draw_heat_maps(
+    searcher: Searcher, request: SearchRequest, response: SearchResponse, directory: Path
+) -> None:
+    from blipsearch.errors import ImageError, QueryError
+    from blipsearch.query import query_of
+
+    if request.cursor is not None or not query_of(request).wanted_texts:
+        raise QueryError("a heat map is about words: search for a sentence, without a cursor")
+    directory.mkdir(parents=True, exist_ok=True)
+    for rank, hit in enumerate(response.hits, start=1):
+        file = directory / f"{rank:03}-{hit.id}.png"
+        try:
+            searcher.heat_map(hit.id, query_of(request).wanted_texts[0]).save(file)
+        except ImageError as error:
+            sys.stderr.write(f"no heat map of image {hit.id}: {error}\n")
+    sys.stderr.write(f"heat maps: {directory}\n")
 
 
 def _show_progress(done: int, total: int) -> None:
@@ -128,36 +219,9 @@ def _show_progress(done: int, total: int) -> None:
 
 
 def _say_what_was_left(response: SearchResponse) -> None:
-    if response.reranked + response.unverified < response.candidates:
+    judged = response.reranked + response.unverified
+    if response.reranked and judged < response.candidates:
         sys.stderr.write(
             f"the time sufficed to rerank {response.reranked} of {response.candidates} "
             "candidates; the others follow by cosine\n"
         )
-
-
-def _as_json(response: SearchResponse, files: list[str]) -> dict[str, object]:
-    """Return the response as the service sends it, and where each hit's file is on this machine."""
-    document = response.model_dump(mode="json")
-    for hit, file in zip(document["hits"], files, strict=True):
-        hit["file"] = file
-    return document
-
-
-def _print_table(
-    query: str, response: SearchResponse, files: list[str], min_match: float | None
-) -> None:
-    if not response.hits:
-        needed = "" if min_match is None else f" with a match of at least {min_match:.0%}"
-        typer.echo(f"nothing matches {query!r}{needed} ({response.candidates} candidates)")
-        return
-    typer.echo(" match  cosine  path")
-    for hit, file in zip(response.hits, files, strict=True):
-        match = "     -" if hit.match is None else f"{hit.match:6.1%}"
-        typer.echo(f"{match}  {hit.cosine:6.3f}  {_near(file)}")
-
-
-def _near(file: str) -> str:
-    """Return the path relative to the working directory when it lies below it."""
-    path = Path(file)
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else file

@@ -13,7 +13,8 @@ from blipsearch.collection import Collection
 from blipsearch.demo.gallery import DEMO_COLLECTION, gallery_folder
 from blipsearch.images import open_image
 from blipsearch.library import open_library
-from blipsearch.schemas import Hit
+from blipsearch.query import Query
+from blipsearch.schemas import Hit, Term
 from blipsearch.search import Searcher
 from blipsearch.settings import Settings
 from blipsearch.sheet import contact_sheet, save_sheet
@@ -91,8 +92,8 @@ class _Exhibitor:
         return self._shown(asked, found.hits, found.candidates, number)
 
     def show_image(self, picture: Path, number: int) -> Shown:
-        image = open_image(picture, max_pixels=self._max_pixels).image
-        found = self._searcher.search_by_image(image, limit=LIMIT)
+        query = Query((Term(image=picture.read_bytes()),))
+        found = self._searcher.search(query, limit=LIMIT)
         asked = Asked(picture.name, "an image as the query", "")
         return self._shown(asked, found.hits, found.candidates, number)
 

@@ -33,6 +33,7 @@ def test_the_wheel_holds_packages_migrations_and_the_built_in_checkpoint(wheel: 
     assert "blipsearch/migrations/env.py" in names
     assert any(name.startswith("blipsearch/migrations/versions/0001") for name in names)
     assert "blipsearch/demo/templates/page.html" in names
+    assert "blipsearch/filters/grammar.lark" in names
     for task in ("itm", "caption", "vqa"):
         assert f"blipsearch/picturebook/checkpoint/{task}/model.safetensors" in names
     assert {"blipsearch/py.typed", "indexer/py.typed", "api/py.typed"} <= set(names)

@@ -74,7 +74,7 @@ def test_what_indexing_left_behind_is_matched_without_a_look_at_the_pictures(
         shutil.rmtree(photos)
         found = searcher.search(QUERY)
     assert found.reranked == found.candidates == len(COLOURS)
-    assert set(found.timings) == {"embed", "retrieve", "match", "states"}
+    assert set(found.timings) == {"embed", "retrieve", "match", "states", "page"}
 
 
 def test_a_checkpoint_without_an_itm_head_leaves_no_states_that_nobody_could_read(
@@ -83,7 +83,7 @@ def test_a_checkpoint_without_an_itm_head_leaves_no_states_that_nobody_could_rea
     checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", "features")
     directory = tmp_path / "library"
     with _searcher(directory, BlipRetriever.from_pretrained(checkpoint), photos) as searcher:
-        assert len(searcher.search_by_cosine(QUERY).hits) == len(COLOURS)
+        assert len(searcher.search(QUERY, rerank=False).hits) == len(COLOURS)
         with pytest.raises(CheckpointMismatchError, match="no ITM head"):
             searcher.search(QUERY)
     assert not _states(directory).exists()
@@ -171,7 +171,7 @@ def test_a_time_budget_reranks_the_nearest_first_and_says_how_many(
     tmp_path: Path, retriever: BlipRetriever, photos: Path
 ) -> None:
     with _searcher(tmp_path / "library", retriever, photos) as searcher:
-        nearest = searcher.search_by_cosine(QUERY)
+        nearest = searcher.search(QUERY, rerank=False)
         hurried = searcher.search(QUERY, rerank_budget=1e-9)
         patient = searcher.search(QUERY, rerank_budget=60)
         whole = searcher.search(QUERY)
@@ -199,7 +199,7 @@ def test_where_the_time_ends_between_stored_and_missing_states_the_nearest_are_j
     tmp_path: Path, retriever: BlipRetriever, photos: Path
 ) -> None:
     with _searcher(tmp_path / "library", retriever, photos) as searcher:
-        nearest = [hit.id for hit in searcher.search_by_cosine(QUERY).hits]
+        nearest = [hit.id for hit in searcher.search(QUERY, rerank=False).hits]
         whole = searcher.search(QUERY)
         # Of the first batch of four the first is stored, two are not, the fourth is.
         searcher._collection.states.discard([nearest[1], nearest[2]])

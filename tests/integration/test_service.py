@@ -84,7 +84,7 @@ def test_a_hits_file_is_sent_byte_for_byte(client: TestClient, pictures: Path) -
         ("POST", "/v1/collections/none/search", {"query": "a dog"}, 404, "collection_not_found"),
         ("GET", "/v1/collections/none", None, 404, "collection_not_found"),
         ("GET", "/v1/collections/default/images/999/file", None, 404, "image_not_found"),
-        ("POST", SEARCH, {"query": "   "}, 422, "invalid_query"),
+        ("POST", SEARCH, {"query": "   "}, 422, "invalid_request"),
         ("POST", SEARCH, {"query": "a dog", "limit": 0}, 422, "invalid_request"),
         ("POST", SEARCH, {"text": "a dog"}, 422, "invalid_request"),
         ("GET", "/v1/nothing", None, 404, "not_found"),

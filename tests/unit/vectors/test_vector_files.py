@@ -93,9 +93,9 @@ def test_bytes_after_the_end_are_noticed(saved: Path) -> None:
 
 def test_another_format_version_is_refused(saved: Path) -> None:
     data = bytearray(saved.read_bytes())
-    data[8] = 2
+    data[8] = 3
     saved.write_bytes(data)
-    with pytest.raises(SnapshotError, match="version 2"):
+    with pytest.raises(SnapshotError, match="version 3"):
         VectorIndex.load(saved)
 
 
