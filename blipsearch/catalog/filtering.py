@@ -47,7 +47,7 @@ class Filtering:
         self._database = database
         self._lock = threading.Lock()
         self._cache: LRUCache[tuple[int, int, Filter], _Ids] = LRUCache(
-            _CACHE_BYTES, getsizeof=lambda ids: int(ids.nbytes) + 1
+            _CACHE_BYTES, getsizeof=_cache_bytes
         )
 
     def matching_ids(self, collection_id: int, filter_: Filter) -> _Ids:
@@ -68,10 +68,14 @@ class Filtering:
                 return known
             ids = _find(session, collection_id, filter_)
         # A caption is no change of an image, so it would not be noticed here.
-        if ids.nbytes < _CACHE_BYTES and not depends_on_captions(filter_):
+        if _cache_bytes(ids) <= _CACHE_BYTES and not depends_on_captions(filter_):
             with self._lock:
                 self._cache[key] = ids
         return ids
+
+
+def _cache_bytes(ids: _Ids) -> int:
+    return int(ids.nbytes) + 2000  # the filter that they answer takes some, too
 
 
 def _find(session: Session, collection_id: int, filter_: Filter) -> _Ids:

@@ -132,7 +132,9 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     if sheet is not None:
         from blipsearch.sheet import contact_sheet, save_sheet
 
-        save_sheet(contact_sheet(query or "", response.hits, files), sheet)
+        there = [(hit, file) for hit, file in zip(response.hits, files, strict=True) if file]
+        drawn = contact_sheet(query or "", [hit for hit, _ in there], [file for _, file in there])
+        save_sheet(drawn, sheet)
         sys.stderr.write(f"contact sheet: {sheet}\n")
     print_hits(query, response, files, min_match=min_match, as_json=as_json)
 
