@@ -154,7 +154,8 @@ class VectorIndex:
             coded = self._base.search(queries, k, probes, chosen)
         else:
             refined = Refined(self._base, exact_vectors, chosen)
-            coded, probes = refined.search(queries, k, certain=within is not None)
+            partly = chosen.count < alive.count  # the trials tried no filter
+            coded, probes = refined.search(queries, k, certain=partly)
         return _padded(_merged(found, coded), k, probes)
 
     def save(self, path: Path, stamp: SnapshotStamp) -> None:

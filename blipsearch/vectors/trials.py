@@ -21,6 +21,8 @@ _QUERIES = 128
 _FACTORS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 _SPARE = 0.2
 """Other queries than those tried may fare worse: what may be missed is held to this much less."""
+_APART = 0.9
+_NOISE = 0.5
 _VISITS_A_COMPARISON = 200
 """Comparing one more exactly, read from the catalog, takes as long as so many codes."""
 
@@ -117,10 +119,14 @@ def away(
 ) -> Embeddings:
     """Move unit vectors (n, dim) to where no image is, as embeddings of sentences lie.
 
-    The centre that all images share is taken out, and noise half as long as the rest is added.
+    The centre that all images share is taken out, a direction of their own that nearly outweighs
+    the rest is put in, and noise half as long as the rest is added.
     """
     rest = vectors - centre
-    noise = rng.standard_normal(rest.shape, dtype=np.float32) / np.sqrt(rest.shape[1])
-    moved = rest + 0.5 * noise * np.linalg.norm(rest, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rest, axis=1, keepdims=True)
+    shared = rng.standard_normal((1, rest.shape[1]), dtype=np.float32)
+    noise = rng.standard_normal(rest.shape, dtype=np.float32)
+    scale = lengths / np.sqrt(np.float32(rest.shape[1]))
+    moved = rest + scale * (_APART * shared + _NOISE * noise)
     unit: Embeddings = moved / np.linalg.norm(moved, axis=1, keepdims=True)
     return unit
