@@ -97,7 +97,7 @@ def autofaiss(vectors: Embeddings) -> Contender:
 
     Its key is what `get_optimal_index_keys_v2(1_000_000, 256, "77MB")` says first. It is built here
     with as much training as ours (ten rounds on 40 vectors a list): autofaiss's own build trains on
-    all vectors, with more rounds, and was not done after 25 minutes on two cores.
+    all vectors, with more rounds; it was stopped after 25 minutes on two busy cores.
     """
     began = time.perf_counter()
     index: Any = faiss.index_factory(vectors.shape[1], AUTOFAISS_KEY, faiss.METRIC_INNER_PRODUCT)
