@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from blipsearch.blip import BlipCaptioner, BlipRetriever
+from blipsearch.blip.captioner import PROMPT
 from blipsearch.collection import Collection
 from blipsearch.library import open_library
 from blipsearch.picturebook import grammar
@@ -24,7 +25,6 @@ from indexer.pipeline import index_collection
 PICTURE_SIZE = 256
 FIRST = 10
 WAYS: tuple[Hybrid, ...] = ("off", "on", "only")
-PROMPT = "a picture of "
 
 Texts = Callable[[int], str | None]
 

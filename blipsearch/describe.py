@@ -5,12 +5,11 @@ from __future__ import annotations
 from PIL import Image
 
 from blipsearch.blip import BlipCaptioner
+from blipsearch.blip.captioner import PROMPT
+from blipsearch.blip.find import BUILTIN
 from blipsearch.settings import Settings
 
 __all__ = ["Describer"]
-
-PROMPT = "a picture of "
-BUILTIN = "builtin"
 
 
 class Describer:

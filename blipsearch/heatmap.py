@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from blipsearch.errors import ShapeError
-from blipsearch.sheet import BAR, FAINT, FAIR, GAP, GOOD, INK, PAPER, POOR, TITLE, TRACK
+from blipsearch.sheet import BAR, FAINT, GAP, INK, PAPER, TITLE, TRACK, draw_match_bar, fitted, font
 
 __all__ = ["LARGEST", "draw_heat_map", "heat_map_sheet", "png_bytes"]
 
@@ -84,7 +84,9 @@ def heat_map_sheet(
     whole = _overlay(picture, overall, WHOLE)
     sheet.paste(whole, (GAP, TITLE))
     if match is not None:
-        _draw_match(draw, (GAP, TITLE + whole.height + 4), whole.width, match)
+        below = TITLE + whole.height + 4
+        draw_match_bar(draw, (GAP, below), whole.width, match)
+        _write(draw, (GAP, below + BAR + 2), f"{match:.0%} match", 18, whole.width)
     strengths = maps.max(axis=(1, 2), initial=0)
     shares = strengths / max(float(strengths.max(initial=0)), np.finfo(np.float32).tiny)
     for number, (word, heat) in enumerate(zip(words, maps, strict=True)):
@@ -126,24 +128,8 @@ def _overlay(picture: Image.Image, heat: Floats, largest: int) -> Image.Image:
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 
-def _draw_match(
-    draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, match: float
-) -> None:
-    """Draw the match as contact sheets do: a bar, and the percentage below."""
-    x, y = corner
-    colour = GOOD if match >= 0.5 else FAIR if match >= 0.1 else POOR
-    draw.rectangle((x, y, x + width, y + BAR), fill=TRACK)
-    draw.rectangle((x, y, x + round(width * match), y + BAR), fill=colour)
-    _write(draw, (x, y + BAR + 2), f"{match:.0%} match", 18, width)
-
-
 def _write(
     draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, size: int, width: float
 ) -> None:
     """Write the text, cut with an ellipsis where it is wider than `width` pixels."""
-    font = ImageFont.load_default(size)
-    if draw.textlength(text, font) > width:
-        while text and draw.textlength(text + "...", font) > width:
-            text = text[:-1]
-        text += "..."
-    draw.text(corner, text, INK, font)
+    draw.text(corner, fitted(draw, text, size, width), INK, font(size))

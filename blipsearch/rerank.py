@@ -53,13 +53,13 @@ class Judgement:
 class Candidate:
     """An image that retrieval proposes, and what the rerank says of it once it has.
 
-    `score` is what it is ranked by among those that were judged, `match` the probability that it
-    is what the query asks for; both are None before.
+    `score` is what it is ranked by: retrieval's and, once it was judged, the rerank's. `match` is
+    the probability that it is what the query asks for, None before.
     """
 
     entry: ImageEntry
     cosine: float
-    score: float | None = None
+    score: float
     match: float | None = None
 
 
@@ -121,7 +121,7 @@ class Reranker:
         judged = [one for one in done if one.match is not None]
         return Reranked(
             # Sorting is stable: equal scores stay in order of cosine.
-            sorted(judged, key=_by_score, reverse=True)
+            sorted(judged, key=lambda one: one.score, reverse=True)
             + [one for one in done if one.match is None]
             + list(candidates[len(done) :]),
             judged=len(judged),
@@ -214,10 +214,6 @@ def combined(
             match *= probability
             score += one.weight / wanted * own_logits[:, 1]
     return score.tolist(), match.tolist()
-
-
-def _by_score(candidate: Candidate) -> float:
-    return -np.inf if candidate.score is None else candidate.score
 
 
 class _Clock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -87,12 +87,12 @@ class Searcher:
             return self.more(request.cursor, limit=request.limit)
         timings = Timings()
         query = query_of(request)
-        ranking, explanation = self._rank(query, request, timings, on_progress)
+        ranking, explanation, known = self._rank(query, request, timings, on_progress)
         name = None
         if len(ranking) > request.limit:
             with timings.stage("freeze"):
                 name = self._collection.rankings.keep(ranking)
-        page = self._page(ranking, name, 0, request.limit, timings)
+        page = self._page(ranking, (name, 0), request.limit, timings, known)
         return page.model_copy(update={"explanation": explanation}) if request.explain else page
 
     def more(self, cursor: str, *, limit: int = 10) -> SearchResponse:
@@ -105,7 +105,7 @@ class Searcher:
         timings = Timings()
         with timings.stage("cursor"):
             ranking, name, offset = self._collection.rankings.find(cursor)
-        return self._page(ranking, name, offset, limit, timings)
+        return self._page(ranking, (name, offset), limit, timings, known={})
 
     def heat_map(self, image_id: int, text: str) -> Image.Image:
         """Draw which part of an image answers to which word of a text; see Explainer.heat_map.
@@ -120,7 +120,8 @@ class Searcher:
         request: SearchRequest,
         timings: Timings,
         on_progress: Progress | None,
-    ) -> tuple[Ranking, Explanation]:
+    ) -> tuple[Ranking, Explanation, dict[int, ImageEntry]]:
+        """The ranking, how it came about, and the entries that were read for it."""
         within = None if request.filter is None else load_filter(request.filter)
         length = max(LENGTH, request.candidates)
         found = self._retrieval.retrieve(query, length, within, request.hybrid, timings)
@@ -135,13 +136,15 @@ class Searcher:
             )
             head, reranked, unverified = outcome.candidates, outcome.judged, outcome.unreadable
         ranking = replace(_ranking(head, found, request), reranked=reranked, unverified=unverified)
-        return ranking, self._explanation(query, judgements, found)
+        known = {one.entry.id: one.entry for one in head}
+        return ranking, self._explanation(query, judgements, found), known
 
     def _candidates(self, found: Retrieved, count: int) -> list[Candidate]:
         ids = found.ids[:count].tolist()
-        cosines = dict(zip(ids, found.cosines[:count].tolist(), strict=True))
+        numbers = zip(found.cosines[:count].tolist(), found.scores[:count].tolist(), strict=True)
+        said = dict(zip(ids, numbers, strict=True))
         # Another process may have deleted an image since the index saw it: its row is then gone.
-        return [Candidate(entry, cosines[entry.id]) for entry in self._collection.images(ids)]
+        return [Candidate(entry, *said[entry.id]) for entry in self._collection.images(ids)]
 
     def _judgements(self, query: Query, timings: Timings, *, captions: bool) -> list[Judgement]:
         """The sentences to ask about: the query's own and, if wanted, captions of its images."""
@@ -174,12 +177,21 @@ class Searcher:
         return self._describe(open_image(source, max_pixels=self._max_pixels).image)
 
     def _page(
-        self, ranking: Ranking, name: str | None, offset: int, limit: int, timings: Timings
+        self,
+        ranking: Ranking,
+        place: tuple[str | None, int],
+        limit: int,
+        timings: Timings,
+        known: Mapping[int, ImageEntry],
     ) -> SearchResponse:
+        """The page at a place, the kept ranking's name and an offset; reads what is not `known`."""
+        name, offset = place
         end = offset + limit
         page = ranking.rows(slice(offset, end))
         with timings.stage("page"):
-            entries = {entry.id: entry for entry in self._collection.images(page.ids.tolist())}
+            others = [number for number in page.ids.tolist() if number not in known]
+            read = self._collection.images(others) if others else []
+            entries = {**known, **{entry.id: entry for entry in read}}
             hits = tuple(_hit(page, row, entries) for row in range(len(page)))
         more = name is not None and end < len(ranking)
         return SearchResponse(
@@ -217,8 +229,6 @@ def _ranking(head: Sequence[Candidate], found: Retrieved, request: SearchRequest
     kept = [one for one in head if least is None or _matches(one, least)]
     if request.sort is not None:
         kept = _sorted(kept, request.sort)
-    by_retrieval = dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True))
-    scores = [by_retrieval[one.entry.id] if one.score is None else one.score for one in kept]
     follows = request.min_match is None and request.sort is None
     tail = slice(request.candidates if follows else len(found.ids), None)
     return Ranking(
@@ -226,7 +236,9 @@ def _ranking(head: Sequence[Candidate], found: Retrieved, request: SearchRequest
         np.concatenate(
             [np.array([one.cosine for one in kept], dtype=np.float32), found.cosines[tail]]
         ),
-        np.concatenate([np.array(scores, dtype=np.float64), found.scores[tail]]),
+        np.concatenate(
+            [np.array([one.score for one in kept], dtype=np.float64), found.scores[tail]]
+        ),
         np.array(
             [np.nan if one.match is None else one.match for one in kept]
             + [np.nan] * len(found.ids[tail]),
@@ -253,7 +265,7 @@ def _field(entry: ImageEntry, name: str) -> Any:  # noqa: ANN401  # text, number
     return entry.exif.taken_at if name == "taken_at" else getattr(entry, name)
 
 
-def _hit(page: Ranking, row: int, entries: dict[int, ImageEntry]) -> Hit:
+def _hit(page: Ranking, row: int, entries: Mapping[int, ImageEntry]) -> Hit:
     image_id, match = int(page.ids[row]), float(page.matches[row])
     entry = entries.get(image_id)
     about: dict[str, Any] = (

@@ -12,7 +12,7 @@ from blipsearch.errors import ImageError, SourceError
 from blipsearch.images import open_image
 from blipsearch.schemas import Hit
 
-__all__ = ["contact_sheet", "save_sheet"]
+__all__ = ["contact_sheet", "draw_match_bar", "fitted", "font", "save_sheet"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ def contact_sheet(query: str, hits: Sequence[Hit], files: Sequence[str]) -> Imag
     width = max(columns * (TILE + GAP) + GAP, 3 * (TILE + GAP) + GAP)
     sheet = Image.new("RGB", (width, TITLE + rows * (TILE + LABEL + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, 18), _fitted(draw, query, 28, width - 2 * GAP), INK, _font(28))
+    draw.text((GAP, 18), fitted(draw, query, 28, width - 2 * GAP), INK, font(28))
     if not hits:
-        draw.text((GAP, TITLE + GAP), "nothing matches", FAINT, _font(22))
+        draw.text((GAP, TITLE + GAP), "nothing matches", FAINT, font(22))
     for position, (hit, file) in enumerate(zip(hits, files, strict=True)):
         row, column = divmod(position, COLUMNS)
         corner = (GAP + column * (TILE + GAP), TITLE + row * (TILE + LABEL + GAP))
@@ -79,27 +79,36 @@ def _draw_hit(
     except ImageError as error:
         logger.warning("not drawn: %s: %s", file, error)
         draw.rectangle((x, y, x + TILE, y + TILE), fill=TRACK)
-        draw.text((x + 12, y + TILE // 2), "cannot be read", FAINT, _font(18))
+        draw.text((x + 12, y + TILE // 2), "cannot be read", FAINT, font(18))
     label = y + TILE + 4
     if hit.match is None:
-        draw.text((x, label + 8), f"cosine {hit.cosine:.3f}", INK, _font(16))
+        draw.text((x, label + 8), f"cosine {hit.cosine:.3f}", INK, font(16))
         return
-    colour = GOOD if hit.match >= 0.5 else FAIR if hit.match >= 0.1 else POOR
-    draw.rectangle((x, label, x + TILE, label + BAR), fill=TRACK)
-    draw.rectangle((x, label, x + round(TILE * hit.match), label + BAR), fill=colour)
-    draw.text((x, label + 12), f"{hit.match:.0%} match", INK, _font(18))
+    draw_match_bar(draw, (x, label), TILE, hit.match)
+    draw.text((x, label + 12), f"{hit.match:.0%} match", INK, font(18))
     cosine = f"cosine {hit.cosine:.3f}"
-    draw.text((x + TILE - draw.textlength(cosine, _font(15)), label + 14), cosine, FAINT, _font(15))
+    draw.text((x + TILE - draw.textlength(cosine, font(15)), label + 14), cosine, FAINT, font(15))
 
 
-def _fitted(draw: ImageDraw.ImageDraw, text: str, size: int, width: float) -> str:
+def draw_match_bar(
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, match: float
+) -> None:
+    """Draw a match as a bar `BAR` pixels high, its colour saying whether it is one."""
+    x, y = corner
+    colour = GOOD if match >= 0.5 else FAIR if match >= 0.1 else POOR
+    draw.rectangle((x, y, x + width, y + BAR), fill=TRACK)
+    draw.rectangle((x, y, x + round(width * match), y + BAR), fill=colour)
+
+
+def fitted(draw: ImageDraw.ImageDraw, text: str, size: int, width: float) -> str:
     """Return the text, cut with an ellipsis where it is wider than `width` pixels."""
-    if draw.textlength(text, _font(size)) <= width:
+    if draw.textlength(text, font(size)) <= width:
         return text
-    while text and draw.textlength(text + "...", _font(size)) > width:
+    while text and draw.textlength(text + "...", font(size)) > width:
         text = text[:-1]
     return text + "..."
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the font of all sheets in this size."""
     return ImageFont.load_default(size)

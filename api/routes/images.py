@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from fastapi.responses import FileResponse, Response
 
 from api.deps import Service
 from blipsearch.errors import ImageNotFoundError
+from blipsearch.heatmap import png_bytes
 
 router = APIRouter(prefix="/v1/collections/{name}/images", tags=["images"])
 
@@ -33,6 +33,5 @@ def get_heat_map(
     text: Annotated[str, Query(min_length=1, max_length=1000)],
 ) -> Response:
     """Draw, as PNG, which part of an image answers to which word of a text."""
-    drawn = io.BytesIO()
-    service.heat_map(name, image_id, text).save(drawn, "PNG")
-    return Response(drawn.getvalue(), media_type="image/png")
+    drawn = png_bytes(service.heat_map(name, image_id, text))
+    return Response(drawn, media_type="image/png")

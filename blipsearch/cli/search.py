@@ -202,13 +202,14 @@ def _draw_heat_maps(
     from blipsearch.errors import ImageError, QueryError
     from blipsearch.query import query_of
 
-    if request.cursor is not None or not query_of(request).wanted_texts:
+    texts = () if request.cursor is not None else query_of(request).wanted_texts
+    if not texts:
         raise QueryError("a heat map is about words: search for a sentence, without a cursor")
     directory.mkdir(parents=True, exist_ok=True)
     for rank, hit in enumerate(response.hits, start=1):
         file = directory / f"{rank:03}-{hit.id}.png"
         try:
-            searcher.heat_map(hit.id, query_of(request).wanted_texts[0]).save(file)
+            searcher.heat_map(hit.id, texts[0]).save(file)
         except ImageError as error:
             sys.stderr.write(f"no heat map of image {hit.id}: {error}\n")
     sys.stderr.write(f"heat maps: {directory}\n")

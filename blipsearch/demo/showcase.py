@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
+from blipsearch.blip.captioner import PROMPT
 from blipsearch.collection import Collection
 from blipsearch.demo.gallery import DEMO_COLLECTION, gallery_folder
 from blipsearch.images import open_image
@@ -23,7 +24,6 @@ __all__ = ["Asked", "Showcase", "Shown", "show"]
 
 LIMIT = 5
 MIN_MATCH = 0.5
-PROMPT = "a picture of "
 
 
 @dataclass(frozen=True, slots=True)
