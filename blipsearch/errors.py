@@ -31,6 +31,11 @@ look only at this tree.
     - InvalidFilterError
     - InvalidCursorError
     - CursorExpiredError (LookupError)
+  x ServiceError
+    - OverloadedError
+    - UnauthorizedError (PermissionError)
+    - ForbiddenError (PermissionError)
+    - RequestTooLargeError (ValueError)
   x WorldError (ValueError)
 """
 
@@ -50,6 +55,7 @@ __all__ = [
     "CursorExpiredError",
     "DeviceError",
     "EngineMissingError",
+    "ForbiddenError",
     "ImageError",
     "ImageNotFoundError",
     "ImageTooLargeError",
@@ -60,11 +66,15 @@ __all__ = [
     "LibraryError",
     "LibraryNotFoundError",
     "LibraryRevisionError",
+    "OverloadedError",
     "QueryError",
+    "RequestTooLargeError",
+    "ServiceError",
     "SettingsError",
     "ShapeError",
     "SnapshotError",
     "SourceError",
+    "UnauthorizedError",
     "WorldError",
 ]
 
@@ -236,6 +246,40 @@ class CursorExpiredError(QueryError, LookupError):
     """The ranking that a cursor stands for is not kept any more."""
 
     code = "cursor_expired"
+
+
+class ServiceError(BlipSearchError):
+    """Base of what a query service refuses, whatever was asked of it."""
+
+    code = "service_error"
+
+
+class OverloadedError(ServiceError):
+    """The service has more to do than it can; ask again after `retry_after` seconds."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnauthorizedError(ServiceError, PermissionError):
+    """The service wants an API key, and there was none, or one it does not know."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(ServiceError, PermissionError):
+    """The API key does not allow this, or the service does not."""
+
+    code = "forbidden"
+
+
+class RequestTooLargeError(ServiceError, ValueError):
+    """The request has more bytes than the service takes."""
+
+    code = "request_too_large"
 
 
 class WorldError(BlipSearchError, ValueError):

@@ -22,15 +22,26 @@ from pydantic_core import PydanticCustomError
 from blipsearch.filters import Filter
 
 __all__ = [
+    "AnswerRequest",
+    "AnswerResponse",
+    "CaptionRequest",
+    "CaptionResponse",
     "CollectionList",
     "CollectionSummary",
     "Explanation",
     "Hit",
     "Hybrid",
+    "ImageChange",
+    "ImageDetail",
+    "Include",
+    "Judged",
+    "Judgements",
     "SearchRequest",
     "SearchResponse",
     "Sort",
     "StatesSummary",
+    "StoredAnswer",
+    "StoredCaption",
     "Term",
 ]
 
@@ -78,6 +89,10 @@ Sort = Literal[
 """A field to order matches by; with - from the newest or largest. What has none comes last."""
 
 
+Include = Literal["caption"]
+"""What a hit may carry besides: a caption of its picture."""
+
+
 class Wire(BaseModel):
     """Base of the types that travel: frozen, and unknown fields of a newer server are ignored."""
 
@@ -115,7 +130,8 @@ class Hit(Wire):
     the similarity of the two embeddings, -1 to 1. `score` is what the hits are ordered by: the ITM
     match logit plus the cosine after a rerank (the published ranking), else the cosine, or with
     `hybrid` the fused rank. `path` is relative to the root of `source`. An image that was removed
-    after its ranking was made keeps its place, `removed`, without a path.
+    after its ranking was made keeps its place, `removed`, without a path. `caption` and `answer`
+    are there where the search asked for them with `include` and `ask`.
     """
 
     id: int
@@ -128,6 +144,30 @@ class Hit(Wire):
     height: int | None
     metadata: Mapping[str, object] = Field(default_factory=dict)
     removed: bool = False
+    caption: str | None = None
+    answer: str | None = None
+
+
+class Judged(Wire):
+    """What the ITM head said of one candidate; `match` is None where it could not be read.
+
+    `score` is what it will be ranked by.
+    """
+
+    id: int
+    match: Annotated[float, Field(ge=0, le=1)] | None
+    score: float
+
+
+class Judgements(Wire):
+    """A batch of candidates that were just judged: one event of a progressive search.
+
+    `reranked` of `candidates` are done so far.
+    """
+
+    matches: tuple[Judged, ...]
+    reranked: int
+    candidates: int
 
 
 class Explanation(Wire):
@@ -180,7 +220,8 @@ class SearchRequest(Wire):
     has a sentence; for a query image it asks about the image's caption. Hits with a match
     probability below `min_match` are left out. `filter` is a filter's short form or its JSON form.
     `hybrid` says whether captions are searched by their words, too. `sort` orders what matches (at
-    least `min_match`, or 0.5) by a field, with - from the highest.
+    least `min_match`, or 0.5) by a field, with - from the highest. `include` has "caption" where
+    each hit is to carry one, and `ask` is a question that is answered about each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -200,6 +241,8 @@ class SearchRequest(Wire):
     hybrid: Hybrid = "off"
     sort: Sort | None = None
     explain: bool = False
+    include: tuple[Include, ...] = ()
+    ask: Text | None = None
 
     @model_validator(mode="after")
     def _one_query(self) -> Self:
@@ -211,6 +254,99 @@ class SearchRequest(Wire):
             if self.rerank is False and getattr(self, name) is not None:
                 raise ValueError(f"{name} needs the rerank: leave out rerank, or make it true")
         return self
+
+
+class StoredCaption(Wire):
+    """A caption that the collection keeps; `match` is the ITM probability it was kept with."""
+
+    text: str
+    checkpoint: str
+    match: float | None
+
+
+class StoredAnswer(Wire):
+    """An answer that the collection keeps."""
+
+    question: str
+    answer: str
+    checkpoint: str
+
+
+class ImageDetail(Wire):
+    """All that is known of one image of a collection.
+
+    `status` is `indexed`, `failed` (`reason` says why) or `missing` (the file was gone when its
+    source was last looked at). `taken_at` is the camera's own clock; latitude and longitude are
+    degrees, south and west negative. `path` is relative to the root of `source`.
+    """
+
+    id: int
+    status: Literal["indexed", "failed", "missing"]
+    reason: str
+    source: str
+    path: str
+    bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+    format: str | None
+    taken_at: datetime | None
+    camera: str | None
+    lens: str | None
+    latitude: float | None
+    longitude: float | None
+    tags: tuple[str, ...]
+    metadata: Mapping[str, object]
+    captions: tuple[StoredCaption, ...]
+    answers: tuple[StoredAnswer, ...]
+
+
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+
+
+class ImageChange(Wire):
+    """What to replace of an image; what is left out stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] | None = None
+    metadata: Mapping[str, object] | None = None
+
+
+class CaptionRequest(Wire):
+    """How to caption an image: the words its caption begins with, or "" for none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: Annotated[str, Field(max_length=200)] = "a picture of "
+
+
+class CaptionResponse(Wire):
+    """A caption of an image, the prompt included, and the checkpoint that wrote it.
+
+    `match` is BLIP's probability, 0 to 1, that the picture matches the caption.
+    """
+
+    text: str
+    match: float | None
+    checkpoint: str
+
+
+class AnswerRequest(Wire):
+    """A question about an image; with `choices` the likeliest of them is the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: Text
+    choices: Annotated[tuple[Text, ...], Field(min_length=1, max_length=1000)] | None = None
+
+
+class AnswerResponse(Wire):
+    """An answer to a question about an image, and the checkpoint that gave it."""
+
+    question: str
+    answer: str
+    checkpoint: str
 
 
 class StatesSummary(Wire):
