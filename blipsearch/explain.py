@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from blipsearch.blip import BlipRetriever
+from blipsearch.blip import Retriever
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageError
 from blipsearch.heatmap import LARGEST, heat_map_sheet
@@ -24,9 +24,7 @@ class Explainer:
     collection's embeddings.
     """
 
-    def __init__(
-        self, collection: Collection, retriever: BlipRetriever, *, max_pixels: int
-    ) -> None:
+    def __init__(self, collection: Collection, retriever: Retriever, *, max_pixels: int) -> None:
         collection.check_checkpoint(retriever.identity)
         self._collection = collection
         self._retriever = retriever

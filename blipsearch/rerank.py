@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from blipsearch.blip import BlipRetriever, EncodedQuery
+from blipsearch.blip import EncodedQuery, Retriever
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageError
 from blipsearch.images import open_image
@@ -29,8 +29,8 @@ FIRST_BATCH = 4
 ENCODE_BATCH = 8
 """Pictures without stored states that are decoded and encoded at a time."""
 
-Progress = Callable[[int, int], None]
-"""Told how many of how many candidates are reranked."""
+Progress = Callable[[Sequence["Candidate"], int, int], None]
+"""Told what was judged just now, and how many of how many candidates are done."""
 
 Pixels = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
@@ -83,9 +83,7 @@ class Reranker:
     a score does not depend on whether its state was stored.
     """
 
-    def __init__(
-        self, collection: Collection, retriever: BlipRetriever, *, max_pixels: int
-    ) -> None:
+    def __init__(self, collection: Collection, retriever: Retriever, *, max_pixels: int) -> None:
         self._collection = collection
         self._retriever = retriever
         self._max_pixels = max_pixels
@@ -114,10 +112,11 @@ class Reranker:
             while size := clock.next_batch(len(candidates) - len(done)):
                 batch = _Batch(candidates[len(done) : len(done) + size])
                 self._find_states(batch, clock, timings, decoders)
-                done += self._judge(texts, batch, timings)
-                clock.tick(len(batch.candidates))
+                judged_now = self._judge(texts, batch, timings)
+                done += judged_now
+                clock.tick(len(judged_now))
                 if on_progress is not None:
-                    on_progress(len(done), len(candidates))
+                    on_progress(judged_now, len(done), len(candidates))
         judged = [one for one in done if one.match is not None]
         return Reranked(
             # Sorting is stable: equal scores stay in order of cosine.

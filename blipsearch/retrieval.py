@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blipsearch.blip import BlipRetriever
+from blipsearch.blip import Retriever
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageError, QueryError
 from blipsearch.filters import Filter
@@ -48,9 +48,7 @@ class Retrieved:
 class Retrieval:
     """Finds the images of one collection that are nearest to a query."""
 
-    def __init__(
-        self, collection: Collection, retriever: BlipRetriever, *, max_pixels: int
-    ) -> None:
+    def __init__(self, collection: Collection, retriever: Retriever, *, max_pixels: int) -> None:
         self._collection = collection
         self._retriever = retriever
         self._max_pixels = max_pixels

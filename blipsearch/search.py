@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from blipsearch.blip import BlipRetriever
+from blipsearch.blip import Retriever
 from blipsearch.collection import Collection
 from blipsearch.errors import QueryError
 from blipsearch.explain import Explainer
@@ -18,18 +19,32 @@ from blipsearch.images import ImageSource, open_image
 from blipsearch.query import Query, as_request, query_of
 from blipsearch.rankings import Ranking
 from blipsearch.records import ImageEntry
-from blipsearch.rerank import Candidate, Judgement, Progress, Reranker
+from blipsearch.rerank import Candidate, Judgement, Reranker
 from blipsearch.retrieval import Retrieval, Retrieved
-from blipsearch.schemas import Explanation, Hit, SearchRequest, SearchResponse, Term
+from blipsearch.schemas import (
+    Explanation,
+    Hit,
+    Judged,
+    Judgements,
+    SearchRequest,
+    SearchResponse,
+    Term,
+)
 from blipsearch.timings import Timings
 
-__all__ = ["Describe", "Searcher"]
+__all__ = ["Describe", "OnEvent", "SearchEvent", "Searcher"]
 
 LENGTH = 1000
 """How many images a ranking goes on for: as far as its pages go."""
 
 MATCHES = 0.5
 """From which probability on an image counts as a match where matches are to be sorted."""
+
+SearchEvent = SearchResponse | Judgements
+"""What there is before the answer: first the ranking by cosine, then batches of judgements."""
+
+OnEvent = Callable[[SearchEvent], None]
+"""Told of each event, in the thread that searches; an error it raises ends the search."""
 
 Describe = Callable[[Image.Image], str]
 """Puts a picture (RGB) into one sentence."""
@@ -47,7 +62,7 @@ class Searcher:
     def __init__(
         self,
         collection: Collection,
-        retriever: BlipRetriever,
+        retriever: Retriever,
         *,
         max_pixels: int,
         describe: Describe | None = None,
@@ -64,7 +79,7 @@ class Searcher:
         self,
         wanted: str | Query | SearchRequest,
         *,
-        on_progress: Progress | None = None,
+        on_event: OnEvent | None = None,
         **options: Any,  # noqa: ANN401  # each is a field of SearchRequest, which checks it
     ) -> SearchResponse:
         """Answer a sentence, a query, or a whole request; `options` are fields of SearchRequest.
@@ -77,6 +92,9 @@ class Searcher:
         behind those that have one. That ranking does not depend on `limit`; it is kept for the
         pages that `next_cursor` leads to.
 
+        Where a rerank follows, `on_event` first gets the page by cosine, then each batch of
+        judgements. `include` and `ask` are for a service: here they change nothing.
+
         Raises QueryError for a query or numbers that cannot be used, InvalidFilterError,
         InvalidCursorError, CursorExpiredError, ImageNotFoundError for an image in the query,
         ImageError where it cannot be opened, and CheckpointMismatchError when a rerank is asked of
@@ -87,7 +105,7 @@ class Searcher:
             return self.more(request.cursor, limit=request.limit)
         timings = Timings()
         query = query_of(request)
-        ranking, explanation, known = self._rank(query, request, timings, on_progress)
+        ranking, explanation, known = self._rank(query, request, timings, on_event)
         name = None
         if len(ranking) > request.limit:
             with timings.stage("freeze"):
@@ -119,7 +137,7 @@ class Searcher:
         query: Query,
         request: SearchRequest,
         timings: Timings,
-        on_progress: Progress | None,
+        on_event: OnEvent | None,
     ) -> tuple[Ranking, Explanation, dict[int, ImageEntry]]:
         """The ranking, how it came about, and the entries that were read for it."""
         within = None if request.filter is None else load_filter(request.filter)
@@ -131,13 +149,32 @@ class Searcher:
         reranked = unverified = 0
         if request.rerank or (request.rerank is None and query.texts):
             judgements = self._judgements(query, timings, captions=bool(request.rerank))
+            if on_event is not None:
+                on_event(self._by_cosine(head, found, request, timings))
             outcome = self._reranker.rerank(
-                judgements, head, timings, budget=request.rerank_budget, on_progress=on_progress
+                judgements,
+                head,
+                timings,
+                budget=request.rerank_budget,
+                on_progress=None if on_event is None else partial(_tell, on_event),
             )
             head, reranked, unverified = outcome.candidates, outcome.judged, outcome.unreadable
         ranking = replace(_ranking(head, found, request), reranked=reranked, unverified=unverified)
         known = {one.entry.id: one.entry for one in head}
         return ranking, self._explanation(query, judgements, found), known
+
+    def _by_cosine(
+        self,
+        head: Sequence[Candidate],
+        found: Retrieved,
+        request: SearchRequest,
+        timings: Timings,
+    ) -> SearchResponse:
+        """The first page as it is before anything is judged."""
+        unjudged = request.model_copy(update={"min_match": None, "sort": None})
+        known = {one.entry.id: one.entry for one in head}
+        ranking = _ranking(head, found, unjudged)
+        return self._page(ranking, (None, 0), request.limit, timings, known)
 
     def _candidates(self, found: Retrieved, count: int) -> list[Candidate]:
         ids = found.ids[:count].tolist()
@@ -219,6 +256,11 @@ class Searcher:
             searched=found.searched,
             captions=found.captions,
         )
+
+
+def _tell(on_event: OnEvent, judged: Sequence[Candidate], done: int, total: int) -> None:
+    matches = tuple(Judged(id=one.entry.id, match=one.match, score=one.score) for one in judged)
+    on_event(Judgements(matches=matches, reranked=done, candidates=total))
 
 
 def _ranking(head: Sequence[Candidate], found: Retrieved, request: SearchRequest) -> Ranking:

@@ -2,6 +2,14 @@
 
 from blipsearch.blip.answerer import BlipAnswerer
 from blipsearch.blip.captioner import BlipCaptioner
+from blipsearch.blip.protocol import Retriever
 from blipsearch.blip.retriever import BlipRetriever, EncodedImages, EncodedQuery
 
-__all__ = ["BlipAnswerer", "BlipCaptioner", "BlipRetriever", "EncodedImages", "EncodedQuery"]
+__all__ = [
+    "BlipAnswerer",
+    "BlipCaptioner",
+    "BlipRetriever",
+    "EncodedImages",
+    "EncodedQuery",
+    "Retriever",
+]

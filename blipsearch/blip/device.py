@@ -7,7 +7,14 @@ import torch
 from blipsearch.blip.products import int8_is_exact
 from blipsearch.errors import DeviceError
 
-__all__ = ["DTYPES", "check_match_dtype", "choose_device", "choose_dtype", "dtype_name"]
+__all__ = [
+    "DTYPES",
+    "allocated_bytes",
+    "check_match_dtype",
+    "choose_device",
+    "choose_dtype",
+    "dtype_name",
+]
 
 DTYPES = {
     "float32": torch.float32,
@@ -83,6 +90,20 @@ def check_match_dtype(name: str, device: torch.device) -> bool:
 def dtype_name(dtype: torch.dtype) -> str:
     """Return a dtype's name without the module: `float32`."""
     return str(dtype).removeprefix("torch.")
+
+
+def allocated_bytes() -> dict[str, int]:
+    """Return how many bytes tensors take on each accelerator, by its name: `cuda:0`, `mps`.
+
+    Empty on a machine without one, and before anything was put on one: asking never starts it.
+    """
+    taken = {}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        for index in range(torch.cuda.device_count()):
+            taken[f"cuda:{index}"] = torch.cuda.memory_allocated(index)
+    if torch.backends.mps.is_available():
+        taken["mps"] = torch.mps.current_allocated_memory()
+    return taken
 
 
 def _best_device() -> str:

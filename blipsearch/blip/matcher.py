@@ -13,12 +13,12 @@ projections: DeepSeek-V2 (arXiv 2405.04434), section 2.1.2, there for key-value 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import torch
-from torch.nn.functional import layer_norm, scaled_dot_product_attention
+from torch.nn.functional import layer_norm, pad, scaled_dot_product_attention
 
 from blipsearch.blip.products import (
     Product,
@@ -55,6 +55,31 @@ class Reading:
         """The readings of the texts with these numbers (n,), one row each."""
         bias = None if self.bias is None else self.bias[owners]
         return Reading(self.hidden[owners], self.asked[owners], bias)
+
+    @property
+    def length(self) -> int:
+        """How many tokens a text has, padding included."""
+        return self.hidden.shape[1]
+
+    @staticmethod
+    def joined(readings: Sequence[Reading]) -> Reading:
+        """Several readings as one, in their order, padded to the longest."""
+        longest = max(reading.length for reading in readings)
+        if all(reading.length == longest and reading.bias is None for reading in readings):
+            bias = None
+        else:
+            bias = torch.cat([reading.padded_bias(longest) for reading in readings])
+        hidden = [pad(one.hidden, (0, 0, 0, longest - one.length)) for one in readings]
+        heads = readings[0].asked.shape[1] // readings[0].length
+        asked = [pad(one.asked, (0, 0, 0, heads * (longest - one.length))) for one in readings]
+        return Reading(torch.cat(hidden), torch.cat(asked), bias)
+
+    def padded_bias(self, length: int) -> torch.Tensor:
+        """The bias (q, 1, 1, length) of these texts with padding up to `length`."""
+        bias = self.bias
+        if bias is None:
+            bias = self.hidden.new_zeros(len(self.hidden), 1, 1, self.length)
+        return pad(bias, (0, length - self.length), value=-torch.inf)
 
 
 @dataclass(frozen=True, slots=True)

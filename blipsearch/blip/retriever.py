@@ -155,9 +155,20 @@ class BlipRetriever(Tower):
 
         Raises CheckpointMismatchError where there is no ITM head.
         """
+        return self.encode_queries([text])[0]
+
+    @torch.inference_mode()
+    def encode_queries(self, texts: Sequence[str]) -> list[EncodedQuery]:
+        """Read several texts, those alike in length in one pass; see `encode_query`."""
         vocabulary = self._vocabulary
-        rows = [vocabulary.caption_ids(text, vocabulary.enc)]
-        return EncodedQuery(text, self._read(rows))
+        rows = [vocabulary.caption_ids(text, vocabulary.enc) for text in texts]
+        found: dict[int, EncodedQuery] = {}
+        for group in alike_in_length([len(row) for row in rows]):
+            reading = self._read([rows[number] for number in group])
+            for place, number in enumerate(group):
+                own = reading.of(torch.tensor([place], device=self._checkpoint.device))
+                found[number] = EncodedQuery(texts[number], own)
+        return [found[number] for number in range(len(texts))]
 
     def images_at_once(self, query: EncodedQuery) -> int:
         """How many images a batch of the match takes: more at a time are not quicker."""
@@ -178,7 +189,7 @@ class BlipRetriever(Tower):
 
     @torch.inference_mode()
     def match_many(
-        self, texts: Sequence[str], states: Sequence[States | ImageStates]
+        self, texts: Sequence[str | EncodedQuery], states: Sequence[States | ImageStates]
     ) -> list[Floats]:
         """Return the ITM logits of each text with its own images: (n_i, 2) float32 for `states[i]`.
 
@@ -189,11 +200,14 @@ class BlipRetriever(Tower):
         if isinstance(texts, str) or len(texts) != len(states):
             raise ShapeError(f"give each text its states: {len(texts)} texts, {len(states)} states")
         checked = [self._checked(one) for one in states]
-        vocabulary = self._vocabulary
-        rows = [vocabulary.caption_ids(text, vocabulary.enc) for text in texts]
+        unread = [number for number, text in enumerate(texts) if isinstance(text, str)]
+        read = self.encode_queries([str(texts[number]) for number in unread])
+        readings = [text.reading for text in texts if isinstance(text, EncodedQuery)]
+        for number, query in zip(unread, read, strict=True):
+            readings.insert(number, query.reading)
         logits: dict[int, Floats] = {}
-        for group in alike_in_length([len(row) for row in rows]):
-            reading = self._read([rows[number] for number in group])
+        for group in alike_in_length([reading.length for reading in readings]):
+            reading = Reading.joined([readings[number] for number in group])
             found = self._match(reading, [checked[number] for number in group])
             logits.update(zip(group, found, strict=True))
         return [logits[number] for number in range(len(texts))]

@@ -22,7 +22,7 @@ from blipsearch.options import (
 if TYPE_CHECKING:
     from blipsearch.collection import Collection
     from blipsearch.schemas import SearchRequest, SearchResponse
-    from blipsearch.search import Searcher
+    from blipsearch.search import Searcher, SearchEvent
     from blipsearch.settings import Settings
 
 app = make_app()
@@ -182,7 +182,7 @@ def _search(
             describe=Describer(settings, checkpoint),
         )
         response = searcher.search(
-            request, on_progress=_show_progress if sys.stderr.isatty() else None
+            request, on_event=_show_progress if sys.stderr.isatty() else None
         )
         _say_what_was_left(response)
         if heat_maps is not None:
@@ -215,10 +215,14 @@ def _draw_heat_maps(
     sys.stderr.write(f"heat maps: {directory}\n")
 
 
-def _show_progress(done: int, total: int) -> None:
-    end = "\n" if done == total else ""
-    sys.stderr.write(f"\rreranked {done} of {total} candidates{end}")
-    sys.stderr.flush()
+def _show_progress(event: SearchEvent) -> None:
+    from blipsearch.schemas import Judgements
+
+    if isinstance(event, Judgements):
+        done, total = event.reranked, event.candidates
+        end = "\n" if done == total else ""
+        sys.stderr.write(f"\rreranked {done} of {total} candidates{end}")
+        sys.stderr.flush()
 
 
 def _say_what_was_left(response: SearchResponse) -> None:
