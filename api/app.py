@@ -9,22 +9,27 @@ from fastapi import FastAPI
 
 import blipsearch
 from api.errors import register_error_handlers
-from api.routes import collections, health, images, search
+from api.observe import Metrics, RequestObserver
+from api.routes import collections, health, images, metrics, page, search
 from api.service import SearchService
+from api.settings import ServiceSettings
 from blipsearch.settings import Settings
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, service_settings: ServiceSettings | None = None) -> FastAPI:
     """Make the application for one library; nothing is opened before it starts.
+
+    Without `service_settings` they are what the environment and the defaults say.
 
     Starting raises LibraryNotFoundError and the other errors of `open_library`.
     """
+    chosen = service_settings or ServiceSettings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with SearchService(settings) as service:
+        with SearchService(settings, chosen, app.state.metrics) as service:
             app.state.service = service
             yield
 
@@ -34,7 +39,10 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Image search that can say how well a picture matches a sentence",
         lifespan=lifespan,
     )
+    app.state.metrics = Metrics()
     register_error_handlers(app)
-    for routes in (health, collections, search, images):
+    for routes in (health, metrics, collections, search, images, page):
         app.include_router(routes.router)
+    # Added last, so outermost: what the others refuse is seen, too, and has its request id.
+    app.add_middleware(RequestObserver, metrics=app.state.metrics)
     return app

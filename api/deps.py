@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.observe import Metrics
 from api.service import SearchService
 
-__all__ = ["Service"]
+__all__ = ["Counts", "Service"]
 
 
 def _service(request: Request) -> SearchService:
@@ -17,3 +18,11 @@ def _service(request: Request) -> SearchService:
 
 
 Service = Annotated[SearchService, Depends(_service)]
+
+
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+Counts = Annotated[Metrics, Depends(_metrics)]

@@ -1,120 +1,236 @@
-"""What one server process holds: the open library, and a searcher per collection."""
+"""What the routes talk to: lets requests in, shares work among them, and hands it to threads."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import ExitStack
+from typing import Literal, TypeVar
 
-from PIL import Image
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
 
-from blipsearch.blip import BlipRetriever
+from api.batching import Ticket
+from api.details import detail, indexed
+from api.engine import Engine
+from api.flights import Flights
+from api.gate import Gate, while_connected
+from api.observe import Metrics
+from api.settings import ServiceSettings
+from api.thumbnails import Thumbnails
+from api.uploads import Upload
+from api.warmth import Readiness, Warmth
 from blipsearch.collection import Collection
-from blipsearch.describe import Describer
-from blipsearch.library import open_library
-from blipsearch.records import CollectionInfo
+from blipsearch.heatmap import png_bytes
+from blipsearch.records import CollectionInfo, ImageEntry
 from blipsearch.resource import Resource
-from blipsearch.schemas import CollectionSummary, SearchRequest, SearchResponse
-from blipsearch.search import Searcher
+from blipsearch.schemas import (
+    AnswerRequest,
+    AnswerResponse,
+    CaptionRequest,
+    CaptionResponse,
+    CollectionSummary,
+    ImageChange,
+    ImageDetail,
+    SearchRequest,
+    SearchResponse,
+)
+from blipsearch.search import SearchEvent
 from blipsearch.settings import Settings
-from blipsearch.vectors import IndexNeeds
 
 __all__ = ["SearchService"]
 
+T = TypeVar("T")
+
+EventName = Literal["ranking", "matches", "result"]
+"""What an event of a search is: the hits by cosine, a batch that was judged, or the answer."""
+
 
 class SearchService(Resource):
-    """Owns the library and the checkpoints in memory; used from the server's worker threads.
+    """Owns the library and the checkpoints in memory, for one event loop.
 
-    A collection's checkpoint is loaded at its first search and shared by all collections that have
-    the same fingerprint. The network runs one request at a time: two at once would only share the
-    same cores.
+    The methods that are `async` compute: they wait their turn in a bounded queue, give up when the
+    client of their request leaves, and raise OverloadedError where the queue is full or the time
+    is up. The others only read a little, and may be called from any thread.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, service: ServiceSettings, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._resources = ExitStack()
-        self._library = self._resources.enter_context(open_library(settings.library))
-        self._collections: dict[str, Collection] = {}
-        self._retrievers: dict[str, BlipRetriever] = {}
-        self._describers: dict[str, Describer] = {}
-        self._needs = IndexNeeds(settings.vector_bytes, settings.vector_recall)
-        self._lock = threading.Lock()
+        self._engine = self._resources.enter_context(Engine(settings, service, metrics))
+        self._gate = Gate(
+            self._engine.batcher,
+            concurrency=service.concurrency,
+            queue=service.queue,
+            seconds=service.request_seconds,
+        )
+        self._resources.callback(self._gate.close)
+        self._warmth = self._resources.enter_context(Warmth(self._engine, service))
+        self._flights: Flights[SearchResponse] = Flights(service.cache, metrics.cache)
+        metrics.watch_queue(
+            lambda: {"requests": self._gate.waiting, "batches": self._engine.batcher.depth},
+            lambda: {"requests": self._gate.working},
+        )
+        metrics.watch_checkpoints(
+            lambda: {task: len(names) for task, names in self._engine.networks.loaded().items()}
+        )
+        metrics.watch_collections(self.summaries)
+        self._thumbnails = Thumbnails(max_pixels=settings.max_pixels)
+        self._decoders = CapacityLimiter(os.cpu_count() or 1)
         self._closed = False
 
     def __str__(self) -> str:
-        return f"the search service of {self._settings.library}"
+        return f"the search service of {self._engine.library.path}"
 
     def close(self) -> None:
-        """Close the library and its collections; may be called again."""
+        """Finish or cancel what runs, and close the library; may be called again."""
         self._closed = True
         self._resources.close()
 
+    @property
+    def readiness(self) -> Readiness:
+        """Whether a search would be answered at once, and what is in memory for it."""
+        return self._warmth.readiness
+
     def collections(self) -> list[CollectionInfo]:
         """Return every collection of the library as it is now."""
-        return self._library.collections()
+        return self._engine.library.collections()
 
     def summaries(self) -> tuple[CollectionSummary, ...]:
         """Describe every collection of the library as it is now."""
-        return tuple(self._library.summary(info) for info in self._library.collections())
+        library = self._engine.library
+        return tuple(library.summary(info) for info in library.collections())
 
     def summary(self, name: str) -> CollectionSummary:
         """Describe one collection as it is now. Raises CollectionNotFoundError."""
-        return self._library.summary(self.collection(name).info)
+        return self._engine.library.summary(self.collection(name).info)
 
     def collection(self, name: str) -> Collection:
-        """Return the open collection, caught up with what other processes wrote.
+        """Return the open collection. Raises CollectionNotFoundError."""
+        return self._engine.collections.get(name)
 
-        Raises CollectionNotFoundError.
-        """
-        with self._lock:
-            return self._open(name)
-
-    def search(self, name: str, request: SearchRequest) -> SearchResponse:
-        """Search the collection, and rerank as asked.
+    async def search(self, name: str, wanted: SearchRequest, request: Request) -> SearchResponse:
+        """Search the collection, or take the answer from an equal search.
 
         Raises CollectionNotFoundError, QueryError and what else Searcher.search raises.
         """
-        with self._lock:
-            return self._searcher(name).search(request)
+        key = self._key(name, wanted)
 
-    def heat_map(self, name: str, image_id: int, text: str) -> Image.Image:
-        """Draw which part of an image answers to which word of a text.
+        def work(ticket: Ticket) -> SearchResponse:
+            return self._search(name, wanted, ticket)
 
-        Raises CollectionNotFoundError, ImageNotFoundError, ImageError.
+        async with while_connected(request):
+            return await self._flights.answer(key, lambda: self._gate.start(work))
+
+    async def events(
+        self, name: str, wanted: SearchRequest
+    ) -> AsyncGenerator[tuple[EventName, SearchEvent]]:
+        """Search the collection, and tell what is known so far; the last event is the answer.
+
+        Raises what `search` raises, at whichever event. Closing the iterator ends the search.
         """
-        with self._lock:
-            return self._searcher(name).heat_map(image_id, text)
+        key = self._key(name, wanted)
+        known = self._flights.remembered(key)
+        if known is not None:
+            yield "result", known
+            return
+        loop = asyncio.get_running_loop()
+        told: asyncio.Queue[SearchEvent | None] = asyncio.Queue()
 
-    def _open(self, name: str) -> Collection:
-        if name not in self._collections:
-            opened = self._library.collection(name)
-            self._collections[name] = self._resources.enter_context(opened)
-        collection = self._collections[name]
-        collection.refresh()
-        self._keep_index_fit(collection)
-        return collection
+        def tell(event: SearchEvent | None) -> None:
+            loop.call_soon_threadsafe(told.put_nowait, event)
 
-    def _keep_index_fit(self, collection: Collection) -> None:
-        """Build a better index in the background; searches have the old one until it is there."""
-        if collection.building or collection.build_error is not None:
-            return  # what failed once is in the log, and `blipsearch plan --build` tries it again
-        if collection.wants_build(self._needs):
-            collection.build_index_in_background(self._needs)
+        def work(ticket: Ticket) -> SearchResponse:
+            return self._search(name, wanted, ticket, tell)
 
-    def _searcher(self, name: str) -> Searcher:
-        collection = self._open(name)
-        identity = collection.info.checkpoint
-        if identity.fingerprint not in self._retrievers:
-            self._retrievers[identity.fingerprint] = BlipRetriever.from_pretrained(
-                identity.name,
-                device=self._settings.device,
-                dtype=self._settings.dtype,
-                match_dtype=self._settings.match_dtype,
-            )
-        if identity.name not in self._describers:
-            self._describers[identity.name] = Describer(self._settings, identity.name)
-        return Searcher(
-            collection,
-            self._retrievers[identity.fingerprint],
-            max_pixels=self._settings.max_pixels,
-            describe=self._describers[identity.name],
+        answer = self._gate.start(work)
+        answer.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (event := await told.get()) is not None:
+                yield "ranking" if isinstance(event, SearchResponse) else "matches", event
+            response = await answer
+        finally:
+            answer.cancel()
+        self._flights.remember(key, response)
+        yield "result", response
+
+    async def caption(
+        self, name: str, image_id: int, wanted: CaptionRequest, request: Request
+    ) -> CaptionResponse:
+        """Caption an image. Raises CollectionNotFoundError, ImageError, QueryError."""
+        return await self._do(
+            request, lambda ticket: self._engine.caption(name, image_id, wanted, ticket)
         )
+
+    async def answer(
+        self, name: str, image_id: int, wanted: AnswerRequest, request: Request
+    ) -> AnswerResponse:
+        """Answer a question about an image. Raises as `caption` does."""
+        return await self._do(
+            request, lambda ticket: self._engine.answer(name, image_id, wanted, ticket)
+        )
+
+    async def heat_map(self, name: str, image_id: int, text: str, request: Request) -> bytes:
+        """Draw, as PNG, which part of an image answers to which word. Raises as `caption`."""
+        return await self._do(
+            request, lambda ticket: png_bytes(self._engine.heat_map(name, image_id, text, ticket))
+        )
+
+    async def add(self, name: str, upload: Upload, request: Request) -> tuple[int, bool]:
+        """Add a picture; see Engine.add."""
+        return await self._do(request, lambda ticket: self._engine.add(name, upload, ticket))
+
+    def indexed(self, name: str, image_id: int) -> ImageEntry:
+        """The entry of an image whose file is there. Raises ImageNotFoundError."""
+        return indexed(self.collection(name), image_id)
+
+    def image(self, name: str, image_id: int) -> ImageDetail:
+        """All that is known of an image. Raises ImageNotFoundError."""
+        return detail(self.collection(name), image_id)
+
+    def change(self, name: str, image_id: int, change: ImageChange) -> ImageDetail:
+        """Replace an image's tags or metadata. Raises ImageNotFoundError, QueryError."""
+        collection = self.collection(name)
+        if change.tags is not None:
+            collection.set_tags(image_id, change.tags)
+        if change.metadata is not None:
+            collection.set_metadata(image_id, change.metadata)
+        return detail(collection, image_id)
+
+    def remove(self, name: str, image_id: int) -> None:
+        """Take an image out of a collection; see Engine.remove."""
+        self._engine.remove(name, image_id)
+
+    async def thumbnail(self, entry: ImageEntry, size: int) -> bytes:
+        """A small JPEG of an image; see Thumbnails.get."""
+        return await to_thread.run_sync(self._thumbnails.get, entry, size, limiter=self._decoders)
+
+    async def _do(self, request: Request, work: Callable[[Ticket], T]) -> T:
+        async with while_connected(request):
+            return await self._gate.start(work)
+
+    def _search(
+        self,
+        name: str,
+        wanted: SearchRequest,
+        ticket: Ticket,
+        tell: Callable[[SearchEvent], None] | None = None,
+    ) -> SearchResponse:
+        response = self._engine.search(name, wanted, ticket, tell)
+        self._metrics.stages(response.timings)
+        return response
+
+    def _key(self, name: str, wanted: SearchRequest) -> Hashable | None:
+        """What two searches have in common that have the same answer; None: nothing has.
+
+        What is limited in time may come out differently, a page is quick, and captions may be
+        added without a change of the collection.
+        """
+        collection = self._engine.collections.opened(name)
+        timed = wanted.rerank_budget is not None or wanted.cursor is not None
+        if collection is None or timed or wanted.hybrid != "off" or wanted.include:
+            return None
+        body = hashlib.sha256(wanted.model_dump_json().encode()).digest()
+        return collection.id, collection.change, body

@@ -102,6 +102,21 @@ class Collection(Resource):
         """The collection as the catalog has it now. Raises CollectionNotFoundError once removed."""
         return self._open_catalog().collections.info(self._id)
 
+    @property
+    def id(self) -> int:
+        """The collection's number in its library; never reused."""
+        return self._id
+
+    @property
+    def checkpoint(self) -> CheckpointIdentity:
+        """The weights that made the collection's embeddings; they never change."""
+        return self._checkpoint
+
+    @property
+    def change(self) -> int:
+        """The number of the last change that searches see; it grows with each."""
+        return self._live.change
+
     def check_checkpoint(self, identity: CheckpointIdentity) -> None:
         """Raise CollectionCheckpointError unless these weights made the collection's embeddings."""
         own = self._checkpoint
@@ -128,6 +143,10 @@ class Collection(Resource):
     def known_files(self, source_id: int) -> dict[str, KnownFile]:
         """What is known of each file of a source, by its path."""
         return self._open_catalog().entries.known_files(self._id, source_id)
+
+    def known_file(self, source_id: int, path: str) -> KnownFile | None:
+        """What is known of one file of a source."""
+        return self._open_catalog().entries.known_files(self._id, source_id, path).get(path)
 
     def write(self, indexed: Sequence[IndexedFile], failed: Sequence[FailedFile] = ()) -> list[int]:
         """Write a batch in one transaction; returns the ids of `indexed` in their order.

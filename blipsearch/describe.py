@@ -1,4 +1,4 @@
-"""Putting a query's image into words, so that the ITM head can be asked about it."""
+"""Which checkpoints put pictures into words, and doing so for a query's image."""
 
 from __future__ import annotations
 
@@ -9,20 +9,32 @@ from blipsearch.blip.captioner import PROMPT
 from blipsearch.blip.find import BUILTIN
 from blipsearch.settings import Settings
 
-__all__ = ["Describer"]
+__all__ = ["Describer", "answer_checkpoint", "caption_checkpoint"]
+
+
+def caption_checkpoint(settings: Settings, retrieval_checkpoint: str) -> str:
+    """Name the captioning checkpoint for what this retrieval checkpoint embedded.
+
+    It is the settings' one, or the built-in one for a collection that the built-in one embedded,
+    unless the settings name another.
+    """
+    chosen = "caption_checkpoint" in settings.model_fields_set
+    own = retrieval_checkpoint == BUILTIN and not chosen
+    return BUILTIN if own else settings.caption_checkpoint
+
+
+def answer_checkpoint(settings: Settings, retrieval_checkpoint: str) -> str:
+    """Name the answering checkpoint, chosen in the same way."""
+    chosen = "answer_checkpoint" in settings.model_fields_set
+    own = retrieval_checkpoint == BUILTIN and not chosen
+    return BUILTIN if own else settings.answer_checkpoint
 
 
 class Describer:
-    """Captions one picture at a time; its checkpoint is loaded when the first one comes.
-
-    It is the settings' captioning checkpoint, or the built-in one for a collection that the
-    built-in one embedded, unless the settings name another.
-    """
+    """Captions one picture at a time; its checkpoint is loaded when the first one comes."""
 
     def __init__(self, settings: Settings, retrieval_checkpoint: str) -> None:
-        chosen = "caption_checkpoint" in settings.model_fields_set
-        own = BUILTIN if retrieval_checkpoint == BUILTIN and not chosen else None
-        self._checkpoint = own or settings.caption_checkpoint
+        self._checkpoint = caption_checkpoint(settings, retrieval_checkpoint)
         self._settings = settings
         self._captioner: BlipCaptioner | None = None
 

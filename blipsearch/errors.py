@@ -27,12 +27,15 @@ look only at this tree.
     - CollectionExistsError (ValueError)
     - CollectionCheckpointError (ValueError)
     - SnapshotError
+    - KeyExistsError (ValueError)
+    - KeyNotFoundError (LookupError)
   x QueryError (ValueError)
     - InvalidFilterError
     - InvalidCursorError
     - CursorExpiredError (LookupError)
   x ServiceError
     - OverloadedError
+      - RateLimitedError
     - UnauthorizedError (PermissionError)
     - ForbiddenError (PermissionError)
     - RequestTooLargeError (ValueError)
@@ -62,12 +65,15 @@ __all__ = [
     "ImageUnreadableError",
     "InvalidCursorError",
     "InvalidFilterError",
+    "KeyExistsError",
+    "KeyNotFoundError",
     "LibraryBusyError",
     "LibraryError",
     "LibraryNotFoundError",
     "LibraryRevisionError",
     "OverloadedError",
     "QueryError",
+    "RateLimitedError",
     "RequestTooLargeError",
     "ServiceError",
     "SettingsError",
@@ -215,6 +221,18 @@ class SnapshotError(LibraryError):
     code = "snapshot_invalid"
 
 
+class KeyExistsError(LibraryError, ValueError):
+    """The library already has, or had, an API key of that name."""
+
+    code = "key_exists"
+
+
+class KeyNotFoundError(LibraryError, LookupError):
+    """The library has no API key of that name."""
+
+    code = "key_not_found"
+
+
 class QueryError(BlipSearchError, ValueError):
     """A query cannot be understood or is out of its limits."""
 
@@ -255,13 +273,23 @@ class ServiceError(BlipSearchError):
 
 
 class OverloadedError(ServiceError):
-    """The service has more to do than it can; ask again after `retry_after` seconds."""
+    """The service has more to do than it can; ask again after `retry_after` seconds.
+
+    `reason` is `queue` where too many wait, `time` where the answer took too long, or `stopping`.
+    """
 
     code = "overloaded"
 
-    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+    def __init__(self, message: str, *, reason: str = "queue", retry_after: float = 1.0) -> None:
         super().__init__(message)
+        self.reason = reason
         self.retry_after = retry_after
+
+
+class RateLimitedError(OverloadedError):
+    """This API key has asked more often than it may; ask again after `retry_after` seconds."""
+
+    code = "rate_limited"
 
 
 class UnauthorizedError(ServiceError, PermissionError):

@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 
 from blipsearch.catalog import Catalog
+from blipsearch.catalog.keys import Keys
 from blipsearch.catalog.revisions import Migrations
 from blipsearch.collection import STATES, Collection
 from blipsearch.errors import LibraryError, LibraryNotFoundError, SettingsError
@@ -123,6 +124,11 @@ class Library(Resource):
                 f"collection {name!r} is removed, but its files are not: {error}; "
                 f"delete {directory} by hand"
             ) from error
+
+    @property
+    def keys(self) -> Keys:
+        """The keys that the query service asks for; without any it serves this machine alone."""
+        return self._catalog.keys
 
     def close(self) -> None:
         """Close the catalog; a second call does nothing."""

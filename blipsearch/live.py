@@ -54,6 +54,11 @@ class LiveIndex:
         self._seen: Path | None = None  # the newest snapshot file whose base was looked at
         self._load(info)
 
+    @property
+    def change(self) -> int:
+        """The number of the last change that the index has."""
+        return self._change
+
     def clear(self) -> None:
         """Let go of the vectors."""
         self.index = VectorIndex.exact(self._checkpoint.dim)

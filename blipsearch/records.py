@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_STATES_BUDGET",
     "DEFAULT_STATES_KIND",
     "Answer",
+    "ApiKey",
     "Caption",
     "CheckpointIdentity",
     "CollectionInfo",
@@ -30,6 +31,7 @@ __all__ = [
     "ImageStates",
     "ImageStatus",
     "IndexedFile",
+    "KeyScope",
     "KnownFile",
     "Run",
     "RunCounts",
@@ -53,6 +55,9 @@ StatesKind = Literal["float16", "int8", "merged", "none"]
 DEFAULT_STATES_KIND: StatesKind = "float16"
 DEFAULT_STATES_BUDGET = 20_000_000_000
 """Bytes on disk."""
+
+KeyScope = Literal["read", "write"]
+"""What an API key allows: `read` searches and looks, `write` changes what is there, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,3 +309,17 @@ class StatesUsage:
 
     images: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of the query service, but not the key itself, which is told once and kept nowhere.
+
+    `revoked_at` is None as long as it opens anything.
+    """
+
+    id: int
+    name: str
+    scope: KeyScope
+    created_at: datetime
+    revoked_at: datetime | None

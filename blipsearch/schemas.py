@@ -22,12 +22,14 @@ from pydantic_core import PydanticCustomError
 from blipsearch.filters import Filter
 
 __all__ = [
+    "Alive",
     "AnswerRequest",
     "AnswerResponse",
     "CaptionRequest",
     "CaptionResponse",
     "CollectionList",
     "CollectionSummary",
+    "ErrorResponse",
     "Explanation",
     "Hit",
     "Hybrid",
@@ -36,6 +38,8 @@ __all__ = [
     "Include",
     "Judged",
     "Judgements",
+    "Problem",
+    "Ready",
     "SearchRequest",
     "SearchResponse",
     "Sort",
@@ -48,6 +52,8 @@ __all__ = [
 MOST_HITS = 1000
 """Hits of one page at most."""
 MOST_CANDIDATES = 4096
+MOST_SAID = 64
+"""Hits of one page at most that carry captions or answers."""
 MOST_TERMS = 32
 
 
@@ -70,6 +76,11 @@ Content = Annotated[
 """The bytes of a file; base64 in JSON."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
 Vector = Annotated[tuple[float, ...], Field(min_length=1, max_length=65_536)]
+ImageId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+"""What databases keep as an integer."""
+ImageUrl = Annotated[
+    str, StringConstraints(max_length=2000, pattern=r"^https?://", strip_whitespace=True)
+]
 
 Hybrid = Literal["off", "on", "only"]
 """Whether captions are searched by their words: not, beside the embeddings, or instead of them."""
@@ -89,8 +100,8 @@ Sort = Literal[
 """A field to order matches by; with - from the newest or largest. What has none comes last."""
 
 
-Include = Literal["caption"]
-"""What a hit may carry besides: a caption of its picture."""
+Include = Literal["caption", "metadata"]
+"""What a hit may carry besides: a caption of its picture. Metadata always comes along."""
 
 
 class Wire(BaseModel):
@@ -102,23 +113,24 @@ class Wire(BaseModel):
 class Term(Wire):
     """One part of a query: a sentence, a picture file, an indexed image or a vector.
 
-    Exactly one of `text`, `image` (in base64), `image_id` and `vector` (dim numbers, of any length
-    but 0). `weight` says how much the term counts beside the others. With `not`, pictures that
-    match the term go down, or out.
+    Exactly one of `text`, `image` (in base64), `image_url` (http or https, where the service allows
+    it), `image_id` and `vector` (dim numbers, of any length but 0). `weight` says how much the term
+    counts beside the others. With `not`, pictures that match the term go down, or out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     text: Text | None = None
     image: Content | None = None
-    image_id: int | None = None
+    image_url: ImageUrl | None = None
+    image_id: ImageId | None = None
     vector: Vector | None = None
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     negated: bool = Field(default=False, alias="not")
 
     @model_validator(mode="after")
     def _one_subject(self) -> Self:
-        _exactly_one(self, ("text", "image", "image_id", "vector"))
+        _exactly_one(self, ("text", "image", "image_url", "image_id", "vector"))
         return self
 
 
@@ -212,8 +224,9 @@ class SearchResponse(Wire):
 class SearchRequest(Wire):
     """What to search for: the body of a search over HTTP.
 
-    One of `query` (a sentence), `image` (a picture file, in base64), `image_id`, `vector`, `terms`
-    (several of these) and `cursor` (the next page of an earlier search; with it goes only `limit`).
+    One of `query` (a sentence), `image` (a picture file, in base64), `image_url` (where the service
+    allows it), `image_id`, `vector`, `terms` (several of these) and `cursor` (the next page of an
+    earlier search; with it goes only `limit`).
 
     `candidates` images are reranked by BLIP's ITM head, or as many of them as can be in
     `rerank_budget` seconds; images behind them follow by cosine. `rerank` is true where the query
@@ -228,7 +241,8 @@ class SearchRequest(Wire):
 
     query: Text | None = None
     image: Content | None = None
-    image_id: int | None = None
+    image_url: ImageUrl | None = None
+    image_id: ImageId | None = None
     vector: Vector | None = None
     terms: Annotated[tuple[Term, ...], Field(min_length=1, max_length=MOST_TERMS)] | None = None
     cursor: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
@@ -246,10 +260,12 @@ class SearchRequest(Wire):
 
     @model_validator(mode="after")
     def _one_query(self) -> Self:
-        _exactly_one(self, ("query", "image", "image_id", "vector", "terms", "cursor"))
-        beside = sorted(self.model_fields_set - {"cursor", "limit"})
+        _exactly_one(self, ("query", "image", "image_url", "image_id", "vector", "terms", "cursor"))
+        beside = sorted(self.model_fields_set - {"cursor", "limit", "include", "ask"})
         if self.cursor is not None and beside:
             raise ValueError(f"a cursor goes with limit alone, not with {', '.join(beside)}")
+        if self.limit > MOST_SAID and (self.include or self.ask):
+            raise ValueError(f"captions and answers come with a limit of at most {MOST_SAID}")
         for name in ("min_match", "rerank_budget"):
             if self.rerank is False and getattr(self, name) is not None:
                 raise ValueError(f"{name} needs the rerank: leave out rerank, or make it true")
@@ -314,17 +330,18 @@ class ImageChange(Wire):
 
 
 class CaptionRequest(Wire):
-    """How to caption an image: the words its caption begins with, or "" for none."""
+    """How to caption an image: `prompt` are the words that its caption begins with, if any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt: Annotated[str, Field(max_length=200)] = "a picture of "
+    prompt: Annotated[str, Field(max_length=200)] | None = None
 
 
 class CaptionResponse(Wire):
-    """A caption of an image, the prompt included, and the checkpoint that wrote it.
+    """A caption of an image, and the checkpoint that wrote it.
 
-    `match` is BLIP's probability, 0 to 1, that the picture matches the caption.
+    It begins with the prompt, where one was given. `match` is BLIP's probability, 0 to 1, that the
+    picture matches the caption; None where the collection's checkpoint cannot tell.
     """
 
     text: str
@@ -376,10 +393,47 @@ class CollectionSummary(Wire):
     states: StatesSummary
 
 
+class Alive(Wire):
+    """The process lives."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Ready(Wire):
+    """Whether a search would be answered at once.
+
+    `starting` until the checkpoints of all collections are loaded and tried; `failed` where one
+    cannot be: `problems` say why, and the other collections can be searched. `checkpoints` are in
+    memory now, by task; those for captions and answers come when they are first needed.
+    """
+
+    status: Literal["starting", "ready", "failed"]
+    collections: int
+    checkpoints: Mapping[Literal["retrieval", "caption", "answer"], tuple[str, ...]]
+    problems: tuple[str, ...] = ()
+
+
 class CollectionList(Wire):
     """The collections of a library."""
 
     collections: tuple[CollectionSummary, ...]
+
+
+class Problem(Wire):
+    """Why a request was not answered: a stable code, a message for people, and what else is known.
+
+    `code` is that of the error which the library raises for it.
+    """
+
+    code: str
+    message: str
+    detail: Mapping[str, object] = Field(default_factory=dict)
+
+
+class ErrorResponse(Wire):
+    """The one form of every error over HTTP."""
+
+    error: Problem
 
 
 def _exactly_one(value: BaseModel, names: Sequence[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, ByteSize, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -20,12 +21,15 @@ __all__ = [
     "MatchDtypeName",
     "Settings",
     "Size",
+    "built_settings",
     "machine_memory",
     "make_settings",
 ]
 
 DeviceName = str
 """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best device that answers."""
+
+S = TypeVar("S", bound=BaseSettings)
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -108,13 +112,19 @@ def make_settings(**given: object) -> Settings:
 
     A value of None counts as not given. Raises SettingsError, naming the field and its value.
     """
+    return built_settings(Settings, given)
+
+
+def built_settings(kind: type[S], given: Mapping[str, Any]) -> S:
+    """Build settings of any kind in the same way."""
     explicit = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**explicit)  # type: ignore[arg-type]  # pydantic checks each value
+        return kind(**explicit)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
+        prefix = kind.model_config.get("env_prefix", "")
         raise SettingsError(
             f"setting {field!r} cannot be {first['input']!r}: {first['msg']}; "
-            f"see `blipsearch --help` or unset BLIPSEARCH_{field.upper()}"
+            f"see `blipsearch --help` or unset {prefix}{field.upper()}"
         ) from error

@@ -2,36 +2,145 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
 from api.deps import Service
-from blipsearch.errors import ImageNotFoundError
-from blipsearch.heatmap import png_bytes
+from api.thumbnails import ThumbnailSize
+from api.uploads import Upload
+from blipsearch.errors import QueryError
+from blipsearch.schemas import (
+    AnswerRequest,
+    AnswerResponse,
+    CaptionRequest,
+    CaptionResponse,
+    ImageChange,
+    ImageDetail,
+    Tag,
+)
 
 router = APIRouter(prefix="/v1/collections/{name}/images", tags=["images"])
 
+ImageId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
-@router.get("/{image_id}/file")
-def get_file(service: Service, name: str, image_id: int) -> FileResponse:
-    """Send an indexed image's file; never a path from the request."""
-    entry = service.collection(name).image(image_id)
-    path = Path(entry.absolute_path)
-    if entry.status != "indexed" or not path.is_file():
-        raise ImageNotFoundError(f"the file of image {image_id} in {name!r} is not there any more")
-    return FileResponse(path)
+REVALIDATE = "private, no-cache"
+"""A content may change under its id, so a browser asks again, and is told that it has not."""
 
 
-@router.get("/{image_id}/heatmap", response_class=Response)
-def get_heat_map(
+@router.post(
+    "", status_code=201, response_model=ImageDetail, responses={200: {"model": ImageDetail}}
+)
+async def add_image(
     service: Service,
     name: str,
-    image_id: int,
+    request: Request,
+    response: Response,
+    *,
+    file: Annotated[UploadFile, File(description="The picture.")],
+    tags: Annotated[list[Tag], Form(max_length=100)] = [],  # noqa: B006  # FastAPI copies it
+    metadata: Annotated[str, Form(description="A JSON object.", max_length=100_000)] = "{}",
+) -> ImageDetail:
+    """Add a picture to the collection, searchable at once; 200 where it was there already."""
+    upload = Upload(await file.read(), file.filename or "", tuple(tags), _json_object(metadata))
+    image_id, is_new = await service.add(name, upload, request)
+    response.status_code = 201 if is_new else 200
+    return await run_in_threadpool(service.image, name, image_id)
+
+
+@router.get("/{image_id}")
+def get_image(service: Service, name: str, image_id: ImageId) -> ImageDetail:
+    """Tell all that is known of an image."""
+    return service.image(name, image_id)
+
+
+@router.patch("/{image_id}")
+def change_image(
+    service: Service, name: str, image_id: ImageId, change: ImageChange
+) -> ImageDetail:
+    """Replace an image's tags, its metadata, or both."""
+    return service.change(name, image_id, change)
+
+
+@router.delete("/{image_id}", status_code=204)
+def delete_image(service: Service, name: str, image_id: ImageId) -> None:
+    """Take an image out of the collection; the file stays, unless it was uploaded here."""
+    service.remove(name, image_id)
+
+
+@router.get("/{image_id}/file", response_class=FileResponse)
+def get_file(service: Service, name: str, image_id: ImageId) -> FileResponse:
+    """Send an indexed image's file; never a path from the request."""
+    entry = service.indexed(name, image_id)
+    return FileResponse(
+        Path(entry.absolute_path),
+        media_type=f"image/{(entry.format or 'octet-stream').lower()}",
+        headers={"Cache-Control": REVALIDATE},
+    )
+
+
+@router.get(
+    "/{image_id}/thumbnail",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "As it was."}},
+)
+async def get_thumbnail(
+    service: Service,
+    name: str,
+    image_id: ImageId,
+    request: Request,
+    size: ThumbnailSize = 320,
+) -> Response:
+    """Send a small JPEG of an image, its longest side at most `size` pixels."""
+    entry = await run_in_threadpool(service.indexed, name, image_id)
+    headers = {"ETag": f'"{entry.sha256[:32]}-{size}"', "Cache-Control": REVALIDATE}
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    content = await service.thumbnail(entry, size)
+    return Response(content, media_type="image/jpeg", headers=headers)
+
+
+@router.get(
+    "/{image_id}/heatmap", response_class=Response, responses={200: {"content": {"image/png": {}}}}
+)
+async def get_heat_map(
+    service: Service,
+    name: str,
+    image_id: ImageId,
+    request: Request,
     text: Annotated[str, Query(min_length=1, max_length=1000)],
 ) -> Response:
     """Draw, as PNG, which part of an image answers to which word of a text."""
-    drawn = png_bytes(service.heat_map(name, image_id, text))
+    drawn = await service.heat_map(name, image_id, text, request)
     return Response(drawn, media_type="image/png")
+
+
+@router.post("/{image_id}/caption")
+async def caption(
+    service: Service, name: str, image_id: ImageId, wanted: CaptionRequest, request: Request
+) -> CaptionResponse:
+    """Say in words what an image shows."""
+    return await service.caption(name, image_id, wanted, request)
+
+
+@router.post("/{image_id}/answer")
+async def answer(
+    service: Service, name: str, image_id: ImageId, wanted: AnswerRequest, request: Request
+) -> AnswerResponse:
+    """Answer a question about an image, freely or from choices."""
+    return await service.answer(name, image_id, wanted, request)
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise QueryError(f"metadata is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise QueryError('metadata must be a JSON object, as in {"album": "2024"}')
+    return value

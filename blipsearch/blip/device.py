@@ -14,6 +14,7 @@ __all__ = [
     "choose_device",
     "choose_dtype",
     "dtype_name",
+    "share_cores",
 ]
 
 DTYPES = {
@@ -104,6 +105,21 @@ def allocated_bytes() -> dict[str, int]:
     if torch.backends.mps.is_available():
         taken["mps"] = torch.mps.current_allocated_memory()
     return taken
+
+
+def share_cores(device: str, most: int = 4) -> int:
+    """Share the cores out among threads that compute side by side; returns how many threads.
+
+    For the whole process: each thread then computes with its part of the cores. On a CPU two
+    threads with a core each do more than one with two, because small products do not divide well;
+    an accelerator is kept busy by one thread. Raises DeviceError for an unknown device.
+    """
+    if choose_device(device).type != "cpu":
+        return 1
+    cores = torch.get_num_threads()
+    threads = min(most, cores)
+    torch.set_num_threads(cores // threads)
+    return threads
 
 
 def _best_device() -> str:

@@ -69,9 +69,9 @@ class BlipRetriever(Tower):
 
     def __init__(self, checkpoint: Checkpoint, *, match_dtype: str = "auto") -> None:
         super().__init__(checkpoint)
-        self.has_itm: bool = hasattr(self._network, "itm_head")
+        self._has_itm: bool = hasattr(self._network, "itm_head")
         self._int8 = check_match_dtype(match_dtype, checkpoint.device)
-        self._matcher = Matcher(self._network, int8=self._int8) if self.has_itm else None
+        self._matcher = Matcher(self._network, int8=self._int8) if self._has_itm else None
 
     @classmethod
     def from_pretrained(
@@ -92,6 +92,11 @@ class BlipRetriever(Tower):
             str(name_or_path), cls.task, device=device, dtype=dtype, revision=revision
         )
         return cls(loaded, match_dtype=match_dtype)
+
+    @property
+    def has_itm(self) -> bool:
+        """Whether it can match: a BlipModel has no ITM head."""
+        return self._has_itm
 
     @property
     def dim(self) -> int:

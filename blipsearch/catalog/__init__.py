@@ -16,6 +16,7 @@ from blipsearch.catalog.entries import Entries
 from blipsearch.catalog.filtering import Filtering
 from blipsearch.catalog.fulltext import FullText
 from blipsearch.catalog.images import Images
+from blipsearch.catalog.keys import Keys
 from blipsearch.catalog.runs import Runs
 from blipsearch.catalog.snapshots import SnapshotTokens
 from blipsearch.catalog.sqlite import BUSY_SECONDS
@@ -38,6 +39,7 @@ class Catalog:
         self.full_text = FullText(self._database)
         self.runs = Runs(self._database)
         self.snapshots = SnapshotTokens(self._database)
+        self.keys = Keys(self._database)
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""

@@ -39,6 +39,7 @@ from blipsearch.catalog.expressions import (
 )
 from blipsearch.catalog.metadata import MetadataTest
 from blipsearch.catalog.paths import name_is, name_matches, path_is, path_matches
+from blipsearch.columns import stored_text
 from blipsearch.filters import (
     And,
     Between,
@@ -55,7 +56,7 @@ from blipsearch.filters import (
 from blipsearch.filters.fields import META, Scalar, kind_of, metadata_path, moment_span
 from blipsearch.filters.words import compile_glob
 from blipsearch.records import Source
-from blipsearch.tables import CaptionRow, ImageRow, ImageTagRow, stored_text
+from blipsearch.tables import CaptionRow, ImageRow, ImageTagRow
 
 __all__ = ["Scope", "holds", "tagged", "within_box"]
 

@@ -43,8 +43,10 @@ class Entries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known_files(self, collection_id: int, source_id: int) -> dict[str, KnownFile]:
-        """What is known of each file of a source, by its path."""
+    def known_files(
+        self, collection_id: int, source_id: int, path: str | None = None
+    ) -> dict[str, KnownFile]:
+        """What is known of each file of a source, or of the one with this path, by its path."""
         statement = select(
             ImageRow.path,
             ImageRow.id,
@@ -53,6 +55,8 @@ class Entries:
             ImageRow.sha256,
             ImageRow.status,
         ).where(ImageRow.collection_id == collection_id, ImageRow.source_id == source_id)
+        if path is not None:
+            statement = statement.where(ImageRow.path == path)
         with self._database.reading() as session:
             return {
                 path: KnownFile(image_id, size, mtime_ns, sha256, cast("ImageStatus", status))

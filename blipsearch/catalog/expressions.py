@@ -31,8 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from blipsearch.catalog.metadata import MetadataTest
+from blipsearch.columns import FreeText, restored_name
 from blipsearch.filters import Place
-from blipsearch.tables import CaptionRow, FreeText, ImageRow, restored_name
+from blipsearch.tables import CaptionRow, ImageRow
 
 __all__ = [
     "EARTH_KM",

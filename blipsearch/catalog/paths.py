@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Text, and_, case, false, func, literal, or_, true
 
 from blipsearch.catalog.expressions import file_name, glob_literal, like_glob, matches_expression
+from blipsearch.columns import ESCAPE, stored_name
 from blipsearch.filters.words import has_wildcard
-from blipsearch.tables import ESCAPE, ImageRow, stored_name
+from blipsearch.tables import ImageRow
 
 __all__ = ["fixed_start", "name_is", "name_matches", "path_is", "path_matches", "starting_with"]
 

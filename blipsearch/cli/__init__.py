@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "blipsearch.cli.library",
     "plan": "blipsearch.cli.plan",
     "finetune": "blipsearch.cli.finetune",
+    "keys": "blipsearch.cli.keys",
     "upgrade": "blipsearch.cli.library",
 }
 """Command name to the module whose `app` has a command of that name."""
@@ -42,7 +43,7 @@ class LazyGroup(TyperGroup):
         del ctx
         return list(COMMANDS)
 
-    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | None:
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
         """Load the command's module; None for a name that is no command."""
         del ctx
         module = COMMANDS.get(cmd_name)
@@ -51,7 +52,7 @@ class LazyGroup(TyperGroup):
         found = typer.main.get_command(import_module(module).app)
         # A module with one command has no group around it.
         command = found.commands[cmd_name] if isinstance(found, TyperGroup) else found
-        return command if isinstance(command, TyperCommand) else None
+        return command if isinstance(command, TyperCommand | TyperGroup) else None
 
 
 app = typer.Typer(

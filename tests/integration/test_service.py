@@ -104,7 +104,13 @@ def test_every_error_has_one_form_and_a_stable_code(
 
 def test_health_and_readiness_are_answered(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "alive"}
-    assert client.get("/readyz").json() == {"status": "ready", "collections": 1}
+    ready = client.get("/readyz").json()
+    assert (ready["status"], ready["collections"], ready["problems"]) == ("ready", 1, [])
+    assert {task: len(names) for task, names in ready["checkpoints"].items()} == {
+        "retrieval": 1,
+        "caption": 0,
+        "answer": 0,
+    }
 
 
 def test_an_absent_library_is_an_error_at_start_and_nothing_is_made(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy.dialects.sqlite import dialect
 
-from blipsearch.tables import FileName, FreeText, Hash64, UtcDateTime
+from blipsearch.columns import FileName, FreeText, Hash64, UtcDateTime
 from tests.unit.collection_makers import failed_file, indexed_file, new_collection
 
 SQLITE = dialect()

@@ -66,13 +66,15 @@ def _columns(catalog: Path) -> list[str]:
 
 
 def _rows(catalog: Path) -> dict[str, list[dict[str, object]]]:
-    """Every row of the tables, as values by column name."""
+    """Every row of the tables that there are, as values by column name."""
     rows: dict[str, list[dict[str, object]]] = {}
     with closing(sqlite3.connect(catalog)) as connection:
         connection.row_factory = sqlite3.Row
         for table in (*Base.metadata.tables, "captions_fts", "sqlite_sequence"):
-            found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608
-            rows[table] = [dict(row) for row in found]
+            rows[table] = []
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone():
+                found = connection.execute(f"SELECT * FROM {table}")  # noqa: S608
+                rows[table] = [dict(row) for row in found]
     return rows
 
 

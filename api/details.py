@@ -1,0 +1,55 @@
+"""What there is to tell of one image of a collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blipsearch.collection import Collection
+from blipsearch.errors import ImageNotFoundError
+from blipsearch.records import ImageEntry
+from blipsearch.schemas import ImageDetail, StoredAnswer, StoredCaption
+
+__all__ = ["detail", "indexed"]
+
+
+def indexed(collection: Collection, image_id: int) -> ImageEntry:
+    """The entry of an indexed image whose file is there. Raises ImageNotFoundError."""
+    entry = collection.image(image_id)
+    if entry.status != "indexed" or not Path(entry.absolute_path).is_file():
+        raise ImageNotFoundError(
+            f"the file of image {image_id} is not there any more; index its folder again"
+        )
+    return entry
+
+
+def detail(collection: Collection, image_id: int) -> ImageDetail:
+    """All that is known of an image. Raises ImageNotFoundError."""
+    entry = collection.image(image_id)
+    exif = entry.exif
+    return ImageDetail(
+        id=entry.id,
+        status=entry.status,
+        reason=entry.reason,
+        source=entry.source.name,
+        path=entry.path,
+        bytes=entry.size,
+        sha256=entry.sha256,
+        width=entry.width,
+        height=entry.height,
+        format=entry.format,
+        taken_at=exif.taken_at,
+        camera=exif.camera,
+        lens=exif.lens,
+        latitude=exif.latitude,
+        longitude=exif.longitude,
+        tags=entry.tags,
+        metadata=entry.metadata,
+        captions=tuple(
+            StoredCaption(text=one.text, checkpoint=one.checkpoint, match=one.match)
+            for one in collection.captions([image_id]).get(image_id, ())
+        ),
+        answers=tuple(
+            StoredAnswer(question=one.question, answer=one.answer, checkpoint=one.checkpoint)
+            for one in collection.answers([image_id]).get(image_id, ())
+        ),
+    )

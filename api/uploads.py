@@ -1,0 +1,127 @@
+"""Pictures that come over HTTP: kept in the library, and searchable at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from blipsearch.blip import Retriever
+from blipsearch.collection import Collection
+from blipsearch.errors import ImageTooLargeError, ImageUnreadableError, LibraryError
+from blipsearch.images import TOO_LARGE_HINT
+from blipsearch.records import ImageEntry, ImageFile, StateKey
+from indexer.batch import Batch
+from indexer.decode import Decoder, Refused
+from indexer.plan import Candidate
+from indexer.records import IndexOptions
+
+__all__ = ["Upload", "Uploads"]
+
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came; its name is only the end of the name that it gets."""
+
+    content: bytes
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+class Uploads:
+    """Adds pictures to collections and takes them out again."""
+
+    def __init__(self, library: Path, *, max_pixels: int) -> None:
+        self._library = library.absolute()
+        self._max_pixels = max_pixels
+
+    def add(self, collection: Collection, retriever: Retriever, upload: Upload) -> tuple[int, bool]:
+        """Keep and index a picture; returns its id and whether it is new to the collection.
+
+        When it returns, file and row are on disk. Content that was uploaded before keeps its id.
+        Raises ImageUnreadableError, ImageTooLargeError, LibraryError.
+        """
+        collection.check_checkpoint(retriever.identity)
+        path = self._folder(collection) / _file_name(upload)
+        source = collection.add_source(str(path.parent))
+        known = collection.known_file(source.id, path.name)
+        is_new = known is None or known.status != "indexed"
+        if known is None or known.status != "indexed":
+            _keep(path, upload.content)
+            try:
+                image_id = self._index(path, source.id, collection, retriever)
+            except Exception:
+                path.unlink(missing_ok=True)
+                raise
+        else:
+            image_id = known.id
+        if upload.tags:
+            collection.set_tags(image_id, upload.tags)
+        if upload.metadata:
+            collection.set_metadata(image_id, upload.metadata)
+        return image_id, is_new
+
+    def remove(self, collection: Collection, entry: ImageEntry) -> None:
+        """Take an image out of the collection, and delete its file if it was uploaded."""
+        collection.remove([entry.id])
+        path = Path(entry.absolute_path)
+        if path.parent == self._folder(collection):
+            path.unlink(missing_ok=True)
+
+    def _folder(self, collection: Collection) -> Path:
+        """Where a collection's uploaded pictures lie: they stay when the collection goes."""
+        return self._library / f"uploads-{collection.id}"
+
+    def _index(
+        self, path: Path, source_id: int, collection: Collection, retriever: Retriever
+    ) -> int:
+        stat = path.stat()
+        file = ImageFile(source_id, path.name, stat.st_size, stat.st_mtime_ns)
+        options = IndexOptions(max_pixels=self._max_pixels)
+        outcome = Decoder(retriever.prepare, retriever.image_size, options)(
+            Candidate(file, str(path), None)
+        )
+        if isinstance(outcome, Refused):
+            too_large = outcome.reason.endswith(TOO_LARGE_HINT)
+            kind = ImageTooLargeError if too_large else ImageUnreadableError
+            raise kind(f"the picture was not added: {outcome.reason}")
+        batch = Batch(1)
+        batch.add(outcome)
+        encoded = retriever.encode_prepared(batch.pixels())
+        (image_id,) = collection.write(batch.indexed_files(encoded.features))
+        kind_kept = collection.states_kind
+        if retriever.has_itm and kind_kept != "none":
+            key = StateKey(image_id, batch.contents()[0])
+            states = retriever.pack_states(encoded.states, kind_kept)
+            collection.keep_states([key], states, kind_kept)
+        return image_id
+
+
+def _file_name(upload: Upload) -> str:
+    """A name that says which content it is; of the given one what no file system minds."""
+    digest = sha256(upload.content).hexdigest()[:16]
+    given = _UNSAFE.sub("-", Path(upload.name.replace("\\", "/")).name).strip(".-")
+    return f"{digest}-{given[-80:]}" if given else digest
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file that is whole or not there, and wait until the disk has it."""
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise LibraryError(
+            f"the picture cannot be kept in {path.parent}: {error}; make room there"
+        ) from error
