@@ -58,27 +58,28 @@ class Flights(Generic[T]):
         if known is not None:
             return known
         flight = self._flights.get(key)
-        if flight is None or flight.future.done():
+        if flight is None or flight.future.cancelled():
             self._watch("miss")
             flight = self._begin(key, start())
         else:
             self._watch("shared")
         flight.waiting += 1
         try:
-            found = await asyncio.shield(flight.future)
+            return await asyncio.shield(flight.future)
         finally:
             flight.waiting -= 1
             if flight.waiting == 0 and not flight.future.done():
                 flight.future.cancel()
-        self.remember(key, found)
-        return found
 
     def _begin(self, key: Hashable | None, future: asyncio.Future[T]) -> _Flight[T]:
         flight = _Flight(future)
 
-        def landed(_: asyncio.Future[T]) -> None:
+        def landed(done: asyncio.Future[T]) -> None:
+            # Both at once: whoever asks next finds the flight or the answer.
             if self._flights.get(key) is flight:
                 del self._flights[key]
+            if not done.cancelled() and done.exception() is None:
+                self.remember(key, done.result())
 
         if key is not None:
             self._flights[key] = flight
