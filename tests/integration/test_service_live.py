@@ -1,0 +1,178 @@
+"""The service beside others that write: what is new appears, what is gone vanishes."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from blipsearch.library import open_library
+from tests.serving import serving, wait_until_ready
+from tests.support import Command, draw_picture
+
+SEARCH = "/v1/collections/default/search"
+FOLLOWED_SECONDS = 2.0
+CALLERS = 16
+
+
+@pytest.fixture
+def own_library(library: Path, tmp_path: Path) -> Path:
+    shutil.copytree(library, tmp_path / "own")
+    return tmp_path / "own"
+
+
+def until(holds: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return holds()
+
+
+def hits(url: str, **wanted: Any) -> list[dict[str, Any]]:
+    answer = httpx.post(url + SEARCH, json={"query": "a disc", "limit": 100} | wanted)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["hits"]
+    return found
+
+
+def test_what_others_add_and_remove_is_followed_within_two_seconds(
+    own_library: Path, tmp_path: Path, blipsearch: Command
+) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    draw_picture(new / "teal.png", "teal")
+    with serving(own_library, tmp_path / "log") as server:
+        wait_until_ready(server.url)
+        assert len(hits(server.url)) == 8
+        assert blipsearch("index", new, "--library", own_library, "--device", "cpu").code == 0
+        assert until(lambda: len(hits(server.url)) == 9, FOLLOWED_SECONDS)
+        (added,) = [hit["id"] for hit in hits(server.url) if hit["path"] == "teal.png"]
+        with open_library(own_library) as library, library.collection("default") as collection:
+            collection.remove([added])
+        assert until(lambda: len(hits(server.url)) == 8, FOLLOWED_SECONDS)
+        with open_library(own_library) as library:
+            library.remove_collection("default")
+        assert until(
+            lambda: httpx.post(server.url + SEARCH, json={"query": "a"}).status_code == 404,
+            FOLLOWED_SECONDS,
+        )
+        server.stop()
+    assert not [record for record in server.records() if record["level"] == "error"]
+
+
+def test_sixteen_callers_search_while_an_indexer_writes_and_none_fails(
+    own_library: Path, tmp_path: Path, blipsearch: Command
+) -> None:
+    """Every answer is whole: known ids only, each once, in order, as many as were there."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(60):
+        draw_picture(folder / f"{number:03}.png", f"hsl({6 * number}, 80%, 50%)", size=(64, 48))
+    stop = threading.Event()
+
+    with serving(own_library, tmp_path / "log", settings={"cache": 0}) as server:
+        wait_until_ready(server.url)
+
+        def search(number: int) -> tuple[int, int]:
+            counts: list[int] = []
+            with httpx.Client(base_url=server.url, timeout=60) as client:
+                while not stop.is_set() or not counts:
+                    body = {"query": f"a disc {number} {len(counts)}", "limit": 200}
+                    answer = client.post(SEARCH, json=body)
+                    assert answer.status_code == 200, answer.text
+                    found = answer.json()
+                    ids = [hit["id"] for hit in found["hits"]]
+                    judged = [hit["score"] for hit in found["hits"] if hit["match"] is not None]
+                    assert len(ids) == len(set(ids)) == found["count"]
+                    assert judged == sorted(judged, reverse=True)
+                    assert not any(hit["removed"] for hit in found["hits"])
+                    counts.append(len(ids))
+            # Never fewer than before: images were only added.
+            assert counts == sorted(counts)
+            return counts[0], counts[-1]
+
+        with ThreadPoolExecutor(CALLERS) as threads:
+            searches = [threads.submit(search, number) for number in range(CALLERS)]
+            indexed = blipsearch("index", folder, "--library", own_library, "--device", "cpu")
+            time.sleep(FOLLOWED_SECONDS)
+            stop.set()
+            seen = [one.result() for one in searches]
+        server.stop()
+    assert indexed.code == 0
+    assert {first for first, _ in seen} <= set(range(8, 69))
+    assert {last for _, last in seen} == {68}
+    searched = [record for record in server.records() if "search" in record.get("route", "")]
+    assert {record["status"] for record in searched} == {200}
+
+
+def test_ten_kills_lose_nothing_that_was_acknowledged(own_library: Path, tmp_path: Path) -> None:
+    acknowledged: dict[int, str] = {}
+    colours = [f"hsl({9 * number}, 70%, 50%)" for number in range(40)]
+
+    def add(url: str, number: int) -> None:
+        path = tmp_path / f"{number}.png"
+        draw_picture(path, colours[number], size=(64, 48))
+        tag = f"round-{number}"
+        try:
+            answer = httpx.post(
+                f"{url}/v1/collections/default/images",
+                files={"file": (path.name, path.read_bytes())},
+                data={"tags": [tag]},
+                timeout=30,
+            )
+        except httpx.TransportError:
+            return
+        assert answer.status_code in {200, 201}, answer.text
+        acknowledged[answer.json()["id"]] = tag
+
+    for kill in range(10):
+        with serving(own_library, tmp_path / "log") as server, ThreadPoolExecutor(4) as threads:
+            for image_id, tag in acknowledged.items():
+                image = f"{server.url}/v1/collections/default/images/{image_id}"
+                assert httpx.get(image).json()["tags"] == [tag]
+                assert httpx.get(f"{image}/file").status_code == 200
+            adding = [threads.submit(add, server.url, 4 * kill + part) for part in range(4)]
+            time.sleep(0.03 * kill)
+            server.process.send_signal(signal.SIGKILL)
+            for one in adding:
+                one.result()
+    with serving(own_library, tmp_path / "log") as server:
+        found = {hit["id"] for hit in hits(server.url, limit=1000)}
+    assert set(acknowledged) <= found
+    assert len(acknowledged) >= 4
+
+
+def test_stopping_finishes_what_is_asked_and_takes_no_more(
+    own_library: Path, tmp_path: Path
+) -> None:
+    with serving(own_library, tmp_path / "log") as server:
+        wait_until_ready(server.url)
+        with ThreadPoolExecutor(8) as threads:
+            asked = [
+                threads.submit(
+                    httpx.post, server.url + SEARCH, json={"query": f"a disc {number}"}, timeout=60
+                )
+                for number in range(8)
+            ]
+            time.sleep(0.05)
+            began = time.monotonic()
+            server.stop()
+            seconds = time.monotonic() - began
+        statuses = set()
+        for one in asked:
+            try:
+                statuses.add(one.result().status_code)
+            except httpx.TransportError:
+                statuses.add(0)  # came after the door was closed
+    assert seconds < 20
+    assert statuses <= {200, 503, 0}
