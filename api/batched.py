@@ -21,6 +21,8 @@ TEXTS = 64
 """Texts embedded or read in one batch at most."""
 PICTURES = 8
 """Pictures encoded in one batch at most: a tower takes its time, and others wait."""
+PAIRS = 128
+"""Pairs matched in one batch on a CPU at most: more are no quicker there, and others wait."""
 SMALLEST_PART = 16
 """Pairs that are worth a thread of their own."""
 
@@ -46,6 +48,8 @@ class RetrieverLanes:
         with self._lock:
             if kind not in self._match_lanes:
                 most = self.retriever.images_at_once(query)
+                if self.retriever.device == "cpu":
+                    most = min(most, PAIRS)
                 self._match_lanes[kind] = Lane("match", self._match, most)
             return self._match_lanes[kind]
 

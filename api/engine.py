@@ -58,7 +58,7 @@ class Engine(Resource):
         self.collections = self._resources.enter_context(OpenCollections(self.library, needs))
         self.batcher = self._resources.enter_context(
             Batcher(
-                share_cores(settings.device),
+                share_cores(settings.device, service.threads or int(not service.batching)),
                 wait=service.batch_wait,
                 gathering=service.batching,
                 watch=metrics.batch,

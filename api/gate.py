@@ -46,6 +46,18 @@ class Gate:
         """How many pieces of work wait for a thread."""
         return max(0, len(self._inside) - self._concurrency)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more."""
+        return len(self._inside) >= self._most
+
+    @staticmethod
+    def full() -> OverloadedError:
+        """The error for what there is no room for."""
+        return OverloadedError(
+            "as many requests wait already as may; ask again in a second", reason="queue"
+        )
+
     def close(self) -> None:
         """Cancel what is there and wait until it has noticed: a batch's time at most."""
         with self._lock:
@@ -64,12 +76,8 @@ class Gate:
         with self._lock:
             if self._closing:
                 raise stopping()
-            if len(self._inside) >= self._most:
-                raise OverloadedError(
-                    f"{len(self._inside)} requests are here already, which is as many as may be; "
-                    "ask again in a second",
-                    reason="queue",
-                )
+            if self.is_full:
+                raise self.full()
             self._inside.add(ticket)
         submitted = self._threads.submit(self._run, work, ticket)
         submitted.add_done_callback(lambda _: self._left(ticket))

@@ -22,6 +22,7 @@ from api.settings import ServiceSettings
 from api.thumbnails import Thumbnails
 from api.uploads import Upload
 from api.warmth import Readiness, Warmth
+from blipsearch.catalog.keys import Keys
 from blipsearch.collection import Collection
 from blipsearch.heatmap import png_bytes
 from blipsearch.records import CollectionInfo, ImageEntry
@@ -88,6 +89,16 @@ class SearchService(Resource):
         """Finish or cancel what runs, and close the library; may be called again."""
         self._closed = True
         self._resources.close()
+
+    @property
+    def keys(self) -> Keys:
+        """The library's API keys."""
+        return self._engine.library.keys
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more may wait for the networks now."""
+        return self._gate.is_full
 
     @property
     def readiness(self) -> Readiness:

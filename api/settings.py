@@ -16,7 +16,8 @@ class ServiceSettings(BaseSettings):
     `concurrency` requests that need the networks are worked on at a time and `queue` more may wait;
     beyond them the answer is 503 at once, as for one that has not been answered after
     `request_seconds`. `batch_wait` is how many seconds the networks wait for others to join a
-    batch while others are on their way; with `batching` off each request is computed by itself.
+    batch while others are on their way; with `batching` off each request is computed by itself,
+    one after the other. `threads` batches are computed at a time; 0 takes as many as suit.
     `cache` answers are remembered. `preload` loads the captioning and answering checkpoints at the
     start; otherwise they come at first use and go after `idle_seconds` without any.
 
@@ -33,6 +34,7 @@ class ServiceSettings(BaseSettings):
     queue: int = Field(default=96, ge=0, le=100_000)
     request_seconds: float = Field(default=60.0, gt=0, le=3600)
     batching: bool = True
+    threads: int = Field(default=0, ge=0, le=64)
     batch_wait: float = Field(default=0.002, ge=0, le=1)
     cache: int = Field(default=256, ge=0)
     preload: bool = False

@@ -143,11 +143,14 @@ class Searcher:
         within = None if request.filter is None else load_filter(request.filter)
         length = max(LENGTH, request.candidates)
         found = self._retrieval.retrieve(query, length, within, request.hybrid, timings)
+        reranks = request.rerank or (request.rerank is None and bool(query.texts))
+        if not reranks and request.sort is None:  # no need to look at the images themselves
+            return _as_found(found, request), self._explanation(query, [], found), {}
         with timings.stage("retrieve"):
             head = self._candidates(found, request.candidates)
         judgements: list[Judgement] = []
         reranked = unverified = 0
-        if request.rerank or (request.rerank is None and query.texts):
+        if reranks:
             judgements = self._judgements(query, timings, captions=bool(request.rerank))
             if on_event is not None:
                 on_event(self._by_cosine(head, found, request, timings))
@@ -256,6 +259,13 @@ class Searcher:
             searched=found.searched,
             captions=found.captions,
         )
+
+
+def _as_found(found: Retrieved, request: SearchRequest) -> Ranking:
+    """All that pages go through where nothing was judged."""
+    unjudged = np.full(len(found.ids), np.nan, dtype=np.float32)
+    candidates = min(request.candidates, len(found.ids))
+    return Ranking(found.ids, found.cosines, found.scores, unjudged, candidates=candidates)
 
 
 def _tell(on_event: OnEvent, judged: Sequence[Candidate], done: int, total: int) -> None:

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import format_sse_event
 
-from api.deps import Service
+from api.deps import SearchIntake, Service
+from api.description.errors import GUARDED, errors
 from api.errors import answer_to
 from api.gate import while_connected
 from api.observe import note_stages
@@ -19,7 +20,11 @@ from blipsearch.query import checked_request, parse_query
 from blipsearch.schemas import Hybrid, SearchRequest, SearchResponse, Sort
 from blipsearch.search import SearchEvent
 
-router = APIRouter(prefix="/v1/collections/{name}/search", tags=["search"])
+router = APIRouter(
+    prefix="/v1/collections/{name}/search",
+    tags=["search"],
+    responses=errors(*GUARDED, 400, 404, 410, 422),
+)
 
 EVENTS = "text/event-stream"
 
@@ -39,15 +44,21 @@ ANSWERS: dict[int | str, dict[str, object]] = {
 
 @router.post("", response_model=SearchResponse, responses=ANSWERS)
 async def search(
-    service: Service, name: str, wanted: SearchRequest, request: Request, accept: Accept = "*/*"
+    service: Service,
+    intake: SearchIntake,
+    name: str,
+    wanted: SearchRequest,
+    request: Request,
+    accept: Accept = "*/*",
 ) -> Response:
     """Rank the collection's images by how well they match a sentence, an image, or several."""
-    return await _answer(service, name, wanted, request, accept)
+    return await _answer(service, name, await intake.resolved(wanted), request, accept)
 
 
 @router.get("", response_model=SearchResponse, responses=ANSWERS)
 async def search_by_url(  # noqa: PLR0913  # a route's parameters are its interface
     service: Service,
+    intake: SearchIntake,
     name: str,
     request: Request,
     *,
@@ -87,7 +98,8 @@ async def search_by_url(  # noqa: PLR0913  # a route's parameters are its interf
         "explain": explain,
     }
     given = {field: value for field, value in asked.items() if value is not None}
-    return await _answer(service, name, checked_request(given), request, accept)
+    wanted = await intake.resolved(checked_request(given))
+    return await _answer(service, name, wanted, request, accept)
 
 
 async def _answer(
@@ -98,7 +110,7 @@ async def _answer(
     response = await service.search(name, wanted, request)
     note_stages(request, response.timings)
     # As JSON at once: FastAPI would check what is checked already.
-    return Response(response.model_dump_json(), media_type="application/json")
+    return Response(response.model_dump_json(by_alias=True), media_type="application/json")
 
 
 async def _stream(
@@ -129,4 +141,4 @@ async def _stream(
 
 
 def _written(kind: str, event: SearchEvent) -> bytes:
-    return format_sse_event(event=kind, data_str=event.model_dump_json())
+    return format_sse_event(event=kind, data_str=event.model_dump_json(by_alias=True))

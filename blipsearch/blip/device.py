@@ -23,6 +23,9 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
 }
 
+MOST_THREADS = 4
+"""More would have too little of a large network each to be quick for a single caller."""
+
 
 def choose_device(name: str) -> torch.device:
     """Return the device of that name: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
@@ -107,18 +110,19 @@ def allocated_bytes() -> dict[str, int]:
     return taken
 
 
-def share_cores(device: str, most: int = 4) -> int:
+def share_cores(device: str, threads: int = 0) -> int:
     """Share the cores out among threads that compute side by side; returns how many threads.
 
     For the whole process: each thread then computes with its part of the cores. On a CPU two
     threads with a core each do more than one with two, because small products do not divide well;
-    an accelerator is kept busy by one thread. Raises DeviceError for an unknown device.
+    an accelerator is kept busy by one thread. 0 takes one a core, 4 at most. Raises DeviceError
+    for an unknown device.
     """
     if choose_device(device).type != "cpu":
-        return 1
+        return threads or 1
     cores = torch.get_num_threads()
-    threads = min(most, cores)
-    torch.set_num_threads(cores // threads)
+    threads = threads or min(MOST_THREADS, cores)
+    torch.set_num_threads(max(1, cores // threads))
     return threads
 
 
