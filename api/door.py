@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import answer_to
+from api.errors import failed
 from api.gate import Gate
 from api.service import SearchService
 
@@ -29,6 +30,6 @@ class Door:
         if scope["type"] == "http" and scope["path"].endswith(_COMPUTING):
             service: SearchService = scope["app"].state.service
             if service.is_full:
-                await answer_to(Gate.full())(scope, receive, send)
+                await failed(Request(scope), Gate.full())(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The README as data: its console blocks as commands with what they print."""
+"""The README and the docs as data: their console blocks as commands with what they print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a console block and what the README says it prints."""
+    """One command of a console block and what the page says it prints."""
 
     command: str
     shown: tuple[str, ...]
@@ -29,9 +29,13 @@ def steps(block: str) -> list[Step]:
     return [Step(command, tuple(shown)) for command, shown in found]
 
 
-CONSOLE = [
-    step for kind, block in BLOCK.findall(README) if kind == "console" for step in steps(block)
-]
+def console(text: str) -> list[Step]:
+    """The commands of all console blocks of a page."""
+    blocks = [block for kind, block in BLOCK.findall(text) if kind == "console"]
+    return [step for block in blocks for step in steps(block)]
+
+
+CONSOLE = console(README)
 PYTHON = [block for kind, block in BLOCK.findall(README) if kind == "python"]
 
 

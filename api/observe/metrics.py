@@ -24,14 +24,10 @@ from api.observe.readings import Readings, gauge
 from blipsearch.blip.device import allocated_bytes
 from blipsearch.schemas import CollectionSummary
 
-__all__ = ["CacheOutcome", "Metrics", "RefusalReason"]
+__all__ = ["CacheOutcome", "Metrics"]
 
 CacheOutcome = Literal["hit", "miss", "shared"]
 """An answer was remembered, computed, or awaited beside the same question already in flight."""
-
-RefusalReason = Literal["queue", "time", "checkpoint", "library", "stopping"]
-"""Why a 503: the queue is full, the time is up, a checkpoint cannot be had, another process has
-the catalog locked, or the service stops."""
 
 Amounts = Callable[[], Mapping[str, float]]
 """Reads amounts by what they are of."""
@@ -107,8 +103,8 @@ class Metrics:
         """Count a question to the cache of answers."""
         self._cache.labels(outcome).inc()
 
-    def refused(self, reason: RefusalReason) -> None:
-        """Count a request that was refused with 503."""
+    def refused(self, reason: str) -> None:
+        """Count a refusal with 503: `queue`, `time`, `stopping`, or the code of the error."""
         self._refusals.labels(reason).inc()
 
     def watch_queue(self, waiting: Amounts, working: Amounts) -> None:

@@ -41,6 +41,7 @@ class _Answer:
     status: int | None = None
     bytes: int = 0
     ended: bool = False
+    broke_off: bool = False
     client_left: bool = False
 
     @property
@@ -100,7 +101,8 @@ class RequestObserver:
         except ClientDisconnect:
             answer.client_left = True
         except Exception:
-            if answer.status is None:
+            answer.broke_off = answer.status is not None
+            if not answer.broke_off:
                 await _internal_error(request_id)(scope, receiving, sending)
             raise
         finally:
@@ -118,12 +120,14 @@ class RequestObserver:
             "status": status,
             "ms": round(seconds * 1000, 1),
             "bytes": answer.bytes,
+            "broke_off": answer.broke_off or None,
             "client_left": answer.client_left or None,
             "key": state.get("key_name"),
             "stages": state.get("stages"),
         }
         known = {name: value for name, value in told.items() if value is not None}
-        logger.log(_level(status), "request", extra=known)
+        level = logging.ERROR if answer.broke_off else _level(status)
+        logger.log(level, "request", extra=known)
 
 
 def _request_id(scope: Scope) -> str:

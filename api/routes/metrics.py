@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header
 from fastapi.responses import Response
 
 from api.deps import Counts
+from api.description.errors import GUARDED, errors
 
 router = APIRouter(tags=["health"])
 
@@ -15,7 +16,8 @@ router = APIRouter(tags=["health"])
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={
+    responses=errors(*GUARDED, 422)
+    | {
         200: {
             "content": {
                 "text/plain": {"schema": {"type": "string"}},

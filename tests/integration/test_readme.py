@@ -1,4 +1,4 @@
-"""Everything the README shows is run, and what it prints looks as the README says.
+"""What the README and the docs show is run, and what it prints looks as they say.
 
 A `console` block is a session: lines after `$ ` are commands, the others their output. Outputs are
 compared by their words: each number stands for any number, and `...` for any lines.
@@ -6,16 +6,17 @@ compared by their words: each number stands for any number, and `...` for any li
 
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.readme import CONSOLE, PYTHON, ROOT, assert_shown
+from tests.readme import CONSOLE, PYTHON, ROOT, Step, assert_shown, console
 from tests.support import draw_picture
 
 
@@ -29,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -48,7 +49,7 @@ def environment(place: Path, golden: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def background() -> Iterator[list[subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
     yield started
@@ -75,7 +76,32 @@ def test_every_command_of_the_readme_runs_and_prints_what_it_shows(
     environment: dict[str, str],
     background: list[subprocess.Popen[str]],
 ) -> None:
-    for step in CONSOLE[2:]:
+    run_session(CONSOLE[2:], port, place, environment, background)
+
+
+def test_every_command_of_the_services_page_runs_and_prints_what_it_shows(
+    tmp_path: Path,
+    library: Path,
+    port: int,
+    environment: dict[str, str],
+    background: list[subprocess.Popen[str]],
+) -> None:
+    shutil.copytree(library, tmp_path / "library")
+    own = environment | {"BLIPSEARCH_LIBRARY": str(tmp_path / "library")}
+    shown = console((ROOT / "docs" / "service.md").read_text())
+
+    run_session(shown, port, tmp_path, own, background)
+
+
+def run_session(
+    session: Sequence[Step],
+    port: int,
+    place: Path,
+    environment: dict[str, str],
+    background: list[subprocess.Popen[str]],
+) -> None:
+    """Run commands one after the other, with a free port in place of 8000."""
+    for step in session:
         command = step.command.replace("8000", str(port))
         if command.endswith("&"):
             background.append(start(command.removesuffix("&"), place, environment))

@@ -1,0 +1,1 @@
+"""How the service describes itself: the names, errors and examples of its OpenAPI document."""
