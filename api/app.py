@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import blipsearch
+from api.description.application import TAGS, DescribedApp, operation_id
 from api.errors import register_error_handlers
 from api.observe import Metrics, RequestObserver
-from api.routes import collections, health, images, metrics, page, search
+from api.routes import collections, docs, health, images, metrics, page, search, session
+from api.security import Intake, SecurityHeaders, protect
 from api.service import SearchService
 from api.settings import ServiceSettings
 from blipsearch.settings import Settings
@@ -33,16 +35,24 @@ def create_app(settings: Settings, service_settings: ServiceSettings | None = No
             app.state.service = service
             yield
 
-    app = FastAPI(
+    app = DescribedApp(
         title="blipsearch",
         version=blipsearch.__version__,
         summary="Image search that can say how well a picture matches a sentence",
         lifespan=lifespan,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
+        docs_url=None,  # FastAPI's own loads its scripts from elsewhere; ours is in routes/docs.py
+        redoc_url=None,
     )
     app.state.metrics = Metrics()
+    app.state.intake = Intake(chosen)
     register_error_handlers(app)
-    for routes in (health, metrics, collections, search, images, page):
+    for routes in (health, metrics, session, collections, search, images, page, docs):
         app.include_router(routes.router)
-    # Added last, so outermost: what the others refuse is seen, too, and has its request id.
+    protect(app, chosen)
+    # What the guards refuse is seen, too, and has its request id.
     app.add_middleware(RequestObserver, metrics=app.state.metrics)
+    # Added last, so outermost: every answer has these headers, also one that failed.
+    app.add_middleware(SecurityHeaders)
     return app

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.observe import Metrics
+from api.security import Intake
 from api.service import SearchService
 
-__all__ = ["Counts", "Service"]
+__all__ = ["Counts", "SearchIntake", "Service"]
 
 
 def _service(request: Request) -> SearchService:
@@ -26,3 +27,11 @@ def _metrics(request: Request) -> Metrics:
 
 
 Counts = Annotated[Metrics, Depends(_metrics)]
+
+
+def _intake(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
+SearchIntake = Annotated[Intake, Depends(_intake)]

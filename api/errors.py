@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 
 from fastapi import FastAPI, Request
@@ -15,15 +17,21 @@ from blipsearch.errors import (
     CheckpointError,
     CollectionNotFoundError,
     CursorExpiredError,
+    ForbiddenError,
     ImageNotFoundError,
     ImageTooLargeError,
     ImageUnreadableError,
     LibraryBusyError,
     OverloadedError,
     QueryError,
+    RateLimitedError,
+    RequestTooLargeError,
+    UnauthorizedError,
 )
 
-__all__ = ["answer_to", "error_answer", "register_error_handlers"]
+__all__ = ["answer_to", "error_answer", "failed", "register_error_handlers"]
+
+logger = logging.getLogger("blipsearch.service")
 
 STATUSES: tuple[tuple[type[BlipSearchError], int], ...] = (
     (CursorExpiredError, 410),
@@ -33,18 +41,25 @@ STATUSES: tuple[tuple[type[BlipSearchError], int], ...] = (
     (ImageTooLargeError, 413),
     (ImageUnreadableError, 422),
     (LibraryBusyError, 503),
+    (RateLimitedError, 429),
     (OverloadedError, 503),
+    (UnauthorizedError, 401),
+    (ForbiddenError, 403),
+    (RequestTooLargeError, 413),
     (CheckpointError, 503),
 )
 """The first class that fits decides; anything else of ours is a 500."""
+
+CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed"}
+"""What errors are called that routing and the reading of bodies raise."""
 
 
 def register_error_handlers(app: FastAPI) -> None:
     """Answer every error as `{"error": {"code", "message", "detail"}}`."""
 
     @app.exception_handler(BlipSearchError)
-    def _ours(_request: Request, error: BlipSearchError) -> JSONResponse:
-        return answer_to(error)
+    def _ours(request: Request, error: BlipSearchError) -> JSONResponse:
+        return failed(request, error)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -55,9 +70,31 @@ def register_error_handlers(app: FastAPI) -> None:
         return error_answer(422, "invalid_request", message, detail)
 
     @app.exception_handler(HTTPException)
-    def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        return error_answer(error.status_code, code, str(error.detail))
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        code = CODES.get(error.status_code, "http_error")
+        answer = error_answer(error.status_code, code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        if error.status_code == 405:
+            answer.headers["Allow"] = _allowed(request) or answer.headers["Allow"]
+        return answer
+
+
+def _allowed(request: Request) -> str:
+    """All methods of a path: routing names only those of the first route that has it."""
+    template = getattr(request.scope.get("route"), "path", None)
+    described = request.app.openapi()["paths"].get(template, {})
+    return ", ".join(sorted(method.upper() for method in described))
+
+
+def failed(request: Request, error: BlipSearchError) -> JSONResponse:
+    """Make the answer to an error that a route met, and tell the operators where it matters."""
+    answer = answer_to(error)
+    if answer.status_code == 503:
+        reason = error.reason if isinstance(error, OverloadedError) else error.code
+        request.app.state.metrics.refused(reason)
+    if answer.status_code >= 500 and not isinstance(error, OverloadedError):
+        logger.error("%s: %s", error.code, error)
+    return answer
 
 
 def answer_to(error: BlipSearchError) -> JSONResponse:
@@ -66,6 +103,8 @@ def answer_to(error: BlipSearchError) -> JSONResponse:
     answer = error_answer(status, error.code, str(error))
     if isinstance(error, OverloadedError):
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if isinstance(error, UnauthorizedError):
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="blipsearch"'
     return answer
 
 
@@ -74,4 +113,11 @@ def error_answer(
 ) -> JSONResponse:
     """Make the one form that every error has."""
     body = {"error": {"code": code, "message": message, "detail": detail or {}}}
-    return JSONResponse(body, status_code=status)
+    return _ErrorAnswer(body, status_code=status)
+
+
+class _ErrorAnswer(JSONResponse):
+    """JSON that can always be sent: what a request was refused for may be in it."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")

@@ -204,10 +204,11 @@ class SearchService(Resource):
     def change(self, name: str, image_id: int, change: ImageChange) -> ImageDetail:
         """Replace an image's tags or metadata. Raises ImageNotFoundError, QueryError."""
         collection = self.collection(name)
+        if change.metadata is not None:  # first: it may be refused, and tags are not then changed
+            collection.set_metadata(image_id, change.metadata)
         if change.tags is not None:
             collection.set_tags(image_id, change.tags)
-        if change.metadata is not None:
-            collection.set_metadata(image_id, change.metadata)
+        collection.refresh()  # answers that are remembered are of the collection before
         return detail(collection, image_id)
 
     def remove(self, name: str, image_id: int) -> None:

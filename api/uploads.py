@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from blipsearch.blip import Retriever
+from blipsearch.catalog.annotations import check_metadata
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageTooLargeError, ImageUnreadableError, LibraryError
 from blipsearch.images import TOO_LARGE_HINT
@@ -20,6 +21,9 @@ from indexer.plan import Candidate
 from indexer.records import IndexOptions
 
 __all__ = ["Upload", "Uploads"]
+
+MOST_NAME = 80
+"""Bytes of the name that a picture came with that its file keeps."""
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -45,9 +49,11 @@ class Uploads:
         """Keep and index a picture; returns its id and whether it is new to the collection.
 
         When it returns, file and row are on disk. Content that was uploaded before keeps its id.
-        Raises ImageUnreadableError, ImageTooLargeError, LibraryError.
+        Raises ImageUnreadableError, ImageTooLargeError, LibraryError, and QueryError for metadata
+        that cannot be kept.
         """
         collection.check_checkpoint(retriever.identity)
+        check_metadata(upload.metadata)
         path = self._folder(collection) / _file_name(upload)
         source = collection.add_source(str(path.parent))
         known = collection.known_file(source.id, path.name)
@@ -65,6 +71,7 @@ class Uploads:
             collection.set_tags(image_id, upload.tags)
         if upload.metadata:
             collection.set_metadata(image_id, upload.metadata)
+        collection.refresh()
         return image_id, is_new
 
     def remove(self, collection: Collection, entry: ImageEntry) -> None:
@@ -105,9 +112,11 @@ class Uploads:
 
 def _file_name(upload: Upload) -> str:
     """A name that says which content it is; of the given one what no file system minds."""
-    digest = sha256(upload.content).hexdigest()[:16]
+    digest = sha256(upload.content).hexdigest()[:32]
     given = _UNSAFE.sub("-", Path(upload.name.replace("\\", "/")).name).strip(".-")
-    return f"{digest}-{given[-80:]}" if given else digest
+    # The end, which has the suffix; a file system counts bytes.
+    given = given.encode()[-MOST_NAME:].decode("utf-8", "ignore")
+    return f"{digest}-{given}" if given else digest
 
 
 def _keep(path: Path, content: bytes) -> None:

@@ -50,9 +50,20 @@ _VECTOR = "vector:"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The terms of a search, at least one."""
+    """The terms of a search, at least one; a picture's URL must have become its bytes before.
+
+    Raises QueryError where a term still has a URL: the library opens no connections.
+    """
 
     terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        for term in self.terms:
+            if term.image_url is not None:
+                raise QueryError(
+                    f"image_url is for the service, which fetches it; read {term.image_url!r} "
+                    "yourself and give its bytes as image"
+                )
 
     @property
     def texts(self) -> tuple[Term, ...]:
@@ -84,6 +95,7 @@ def query_of(request: SearchRequest) -> Query:
             Term(
                 text=request.query,
                 image=request.image,
+                image_url=request.image_url,
                 image_id=request.image_id,
                 vector=request.vector,
             ),

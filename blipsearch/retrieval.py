@@ -118,7 +118,8 @@ class Retrieval:
 
     def _unit(self, numbers: Sequence[float]) -> Embedding:
         vector = np.asarray(numbers, dtype=np.float64)
-        norm = float(np.linalg.norm(vector))
+        with np.errstate(over="ignore"):  # an infinite norm is refused below
+            norm = float(np.linalg.norm(vector))
         if len(vector) != self._retriever.dim or not np.isfinite(norm) or norm == 0:
             raise QueryError(
                 f"a query vector has {self._retriever.dim} finite numbers, not all 0; "

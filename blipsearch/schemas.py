@@ -66,6 +66,27 @@ def _from_base64(value: object) -> object:
         raise PydanticCustomError("base64", "a file's bytes come as base64") from error
 
 
+def _readable(text: str) -> str:
+    """Text that UTF-8 can hold: the bytes of a file name that is none are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _readable_values(value: object) -> object:
+    if isinstance(value, str):
+        return _readable(value)
+    if isinstance(value, Mapping):
+        return {_readable(str(key)): _readable_values(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable_values(one) for one in value]
+    return value
+
+
+FileText = Annotated[str, PlainSerializer(_readable, return_type=str, when_used="json")]
+"""A path or a name of a file. In JSON, what in it is no UTF-8 is written as escapes."""
+Metadata = Annotated[
+    Mapping[str, object],
+    PlainSerializer(_readable_values, return_type=Mapping[str, object], when_used="json"),
+]
 Content = Annotated[
     bytes,
     BeforeValidator(_from_base64),
@@ -107,7 +128,7 @@ Include = Literal["caption", "metadata"]
 class Wire(BaseModel):
     """Base of the types that travel: frozen, and unknown fields of a newer server are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
 
 class Term(Wire):
@@ -150,11 +171,11 @@ class Hit(Wire):
     match: Annotated[float, Field(ge=0, le=1)] | None
     score: float
     cosine: float
-    source: str
-    path: str
+    source: FileText
+    path: FileText
     width: int | None
     height: int | None
-    metadata: Mapping[str, object] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     removed: bool = False
     caption: str | None = None
     answer: str | None = None
@@ -276,7 +297,7 @@ class StoredCaption(Wire):
     """A caption that the collection keeps; `match` is the ITM probability it was kept with."""
 
     text: str
-    checkpoint: str
+    checkpoint: FileText
     match: float | None
 
 
@@ -285,7 +306,7 @@ class StoredAnswer(Wire):
 
     question: str
     answer: str
-    checkpoint: str
+    checkpoint: FileText
 
 
 class ImageDetail(Wire):
@@ -299,8 +320,8 @@ class ImageDetail(Wire):
     id: int
     status: Literal["indexed", "failed", "missing"]
     reason: str
-    source: str
-    path: str
+    source: FileText
+    path: FileText
     bytes: int
     sha256: str
     width: int | None
@@ -312,7 +333,7 @@ class ImageDetail(Wire):
     latitude: float | None
     longitude: float | None
     tags: tuple[str, ...]
-    metadata: Mapping[str, object]
+    metadata: Metadata
     captions: tuple[StoredCaption, ...]
     answers: tuple[StoredAnswer, ...]
 
@@ -326,7 +347,7 @@ class ImageChange(Wire):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tags: Annotated[tuple[Tag, ...], Field(max_length=100)] | None = None
-    metadata: Mapping[str, object] | None = None
+    metadata: Metadata | None = None
 
 
 class CaptionRequest(Wire):
@@ -346,7 +367,7 @@ class CaptionResponse(Wire):
 
     text: str
     match: float | None
-    checkpoint: str
+    checkpoint: FileText
 
 
 class AnswerRequest(Wire):
@@ -363,7 +384,7 @@ class AnswerResponse(Wire):
 
     question: str
     answer: str
-    checkpoint: str
+    checkpoint: FileText
 
 
 class StatesSummary(Wire):
@@ -386,7 +407,7 @@ class CollectionSummary(Wire):
     images: int
     failed: int
     missing: int
-    checkpoint: str
+    checkpoint: FileText
     fingerprint: str
     dim: int
     created_at: datetime

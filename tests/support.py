@@ -26,6 +26,9 @@ class Finished:
 
 Command = Callable[..., Finished]
 
+HERE = "http://localhost"
+"""The base URL for clients of a service without keys: it answers to no other machine's name."""
+
 
 def draw_picture(path: Path, colour: str, *, size: tuple[int, int] = (160, 120)) -> None:
     """Draw a coloured disc on a ground of its complement."""

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
 from api.deps import Service
+from api.description.errors import GUARDED, errors
 from api.thumbnails import ThumbnailSize
 from api.uploads import Upload
 from blipsearch.errors import QueryError
@@ -25,7 +26,11 @@ from blipsearch.schemas import (
     Tag,
 )
 
-router = APIRouter(prefix="/v1/collections/{name}/images", tags=["images"])
+router = APIRouter(
+    prefix="/v1/collections/{name}/images",
+    tags=["images"],
+    responses=errors(*GUARDED, 400, 404, 422),
+)
 
 ImageId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
@@ -36,7 +41,7 @@ REVALIDATE = "private, no-cache"
 @router.post(
     "", status_code=201, response_model=ImageDetail, responses={200: {"model": ImageDetail}}
 )
-async def add_image(
+async def add_image(  # noqa: PLR0913  # a route's parameters are its interface
     service: Service,
     name: str,
     request: Request,
@@ -139,7 +144,7 @@ async def answer(
 def _json_object(text: str) -> dict[str, object]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise QueryError(f"metadata is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise QueryError('metadata must be a JSON object, as in {"album": "2024"}')

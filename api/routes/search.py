@@ -11,7 +11,7 @@ from fastapi.sse import format_sse_event
 
 from api.deps import SearchIntake, Service
 from api.description.errors import GUARDED, errors
-from api.errors import answer_to
+from api.errors import failed
 from api.gate import while_connected
 from api.observe import note_stages
 from api.service import SearchService
@@ -129,7 +129,9 @@ async def _stream(
                 if isinstance(event, SearchResponse):
                     note_stages(request, event.timings)
         except BlipSearchError as error:
-            yield format_sse_event(event="error", data_str=bytes(answer_to(error).body).decode())
+            yield format_sse_event(
+                event="error", data_str=bytes(failed(request, error).body).decode()
+            )
         finally:
             await events.aclose()
 

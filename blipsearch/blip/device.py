@@ -99,10 +99,10 @@ def dtype_name(dtype: torch.dtype) -> str:
 def allocated_bytes() -> dict[str, int]:
     """Return how many bytes tensors take on each accelerator, by its name: `cuda:0`, `mps`.
 
-    Empty on a machine without one, and before anything was put on one: asking never starts it.
+    Empty on a machine without one. Asking never starts a device that nothing was put on yet.
     """
     taken = {}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             taken[f"cuda:{index}"] = torch.cuda.memory_allocated(index)
     if torch.backends.mps.is_available():

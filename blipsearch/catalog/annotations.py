@@ -11,11 +11,16 @@ from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, id_chunks
+from blipsearch.columns import stored_text
 from blipsearch.errors import ImageNotFoundError, QueryError
 from blipsearch.records import Answer, Caption
 from blipsearch.tables import AnswerRow, CaptionRow, ImageRow, ImageTagRow
 
-__all__ = ["Annotations"]
+__all__ = ["MOST_METADATA", "MOST_METADATA_DEPTH", "Annotations", "check_metadata"]
+
+MOST_METADATA = 100_000
+"""Characters of an image's metadata as JSON: a search answers with those of all its hits."""
+MOST_METADATA_DEPTH = 32
 
 
 class Annotations:
@@ -30,8 +35,11 @@ class Annotations:
     def set_metadata(
         self, collection_id: int, image_id: int, metadata: Mapping[str, object]
     ) -> None:
-        """Replace an image's metadata. Raises QueryError for values that JSON cannot hold."""
-        _check_json(metadata)
+        """Replace an image's metadata.
+
+        Raises QueryError for values that JSON cannot hold, and for more than MOST_METADATA.
+        """
+        check_metadata(metadata)
         with self._database.writing() as session:
             _check_image(session, collection_id, image_id)
             (change,) = next_changes(session, collection_id, 1)
@@ -47,7 +55,9 @@ class Annotations:
             _check_image(session, collection_id, image_id)
             (change,) = next_changes(session, collection_id, 1)
             session.execute(delete(ImageTagRow).where(ImageTagRow.image_id == image_id))
-            session.add_all(ImageTagRow(image_id=image_id, tag=tag) for tag in sorted(set(tags)))
+            # As they are stored: what differs in a NUL alone is one tag there.
+            kept = sorted({stored_text(tag) for tag in tags} - {""})
+            session.add_all(ImageTagRow(image_id=image_id, tag=tag) for tag in kept)
             session.execute(update(ImageRow).where(ImageRow.id == image_id).values(change=change))
 
     def add_caption(
@@ -133,13 +143,31 @@ def _check_image(session: Session, collection_id: int, image_id: int) -> None:
         raise ImageNotFoundError(f"no image {image_id} in this collection")
 
 
-def _check_json(metadata: Mapping[str, object]) -> None:
+def check_metadata(metadata: Mapping[str, object]) -> None:
+    """Raise QueryError unless `set_metadata` takes this."""
     try:
-        json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        text = json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise QueryError(
             f"metadata must be what JSON can hold (text, finite numbers, lists, objects): {error}"
         ) from error
+    if len(text) > MOST_METADATA:
+        raise QueryError(
+            f"metadata has at most {MOST_METADATA:,} characters as JSON, this has {len(text):,}"
+        )
+    if _depth(metadata) > MOST_METADATA_DEPTH:
+        raise QueryError(f"metadata is nested at most {MOST_METADATA_DEPTH} deep")
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while level:
+        inner = [one for one in level if isinstance(one, Mapping | list | tuple)]
+        depth += bool(inner)
+        level = [
+            part for one in inner for part in (one.values() if isinstance(one, Mapping) else one)
+        ]
+    return depth
 
 
 def _caption(row: CaptionRow) -> Caption:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -9,7 +10,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-__all__ = ["BAD", "GOOD", "bilevel_png", "photo", "rgb_png", "write_hostile_folder"]
+__all__ = [
+    "BAD",
+    "GOOD",
+    "SCRIPT",
+    "bilevel_png",
+    "html_in_gif",
+    "lying_gif",
+    "photo",
+    "postscript",
+    "rgb_png",
+    "svg",
+    "text_bomb_png",
+    "write_hostile_folder",
+]
 
 GOOD = {
     "photo.jpg": "JPEG",
@@ -57,16 +71,58 @@ def rgb_png(width: int, height: int) -> bytes:
     return _blank_png(width, height, b"\x08\x02", 3 * width)
 
 
+SCRIPT = b"<html><script>alert(document.domain)</script></html>"
+"""What must never run."""
+
+
+def html_in_gif() -> bytes:
+    """Make a GIF that is a page as well, to whoever believes its name instead of its type."""
+    written = io.BytesIO()
+    photo(32, 32).save(written, "GIF", comment=SCRIPT)
+    return written.getvalue()
+
+
+def svg() -> bytes:
+    """Make a drawing that runs a script and asks for a file."""
+    return (
+        b'<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
+        b"<script>alert(1)</script><text>&x;</text></svg>"
+    )
+
+
+def postscript() -> bytes:
+    """Make a PostScript file, for which Pillow would start Ghostscript."""
+    return (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+        b"(%pipe%id) (r) file closefile\n%%EOF\n"
+    )
+
+
+def lying_gif() -> bytes:
+    """Make a GIF of 60 bytes that says to be of four thousand million pixels."""
+    return b"GIF89a" + struct.pack("<2H", 65_535, 65_535) + b"\x80\x00\x00" + b"\x00" * 48
+
+
+def text_bomb_png() -> bytes:
+    """Make a small PNG whose comment unpacks to 64 MB."""
+    comment = b"Comment\x00\x00" + zlib.compress(b"\x00" * 64_000_000, 9)
+    picture = rgb_png(16, 16)
+    header_end = 8 + 25
+    return picture[:header_end] + _png_chunk(b"zTXt", comment) + picture[header_end:]
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def _blank_png(width: int, height: int, depth_and_colour: bytes, row_bytes: int) -> bytes:
     row = b"\x00" + b"\xff" * row_bytes
     packer = zlib.compressobj(1)
     packed = b"".join([packer.compress(row) for _ in range(height)] + [packer.flush()])
     header = struct.pack(">2I", width, height) + depth_and_colour + b"\x00\x00\x00"
-    chunks = [
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
 
 
 def write_hostile_folder(folder: Path) -> None:

@@ -13,7 +13,10 @@ from tests.support import Command
 from tests.unit.collection_makers import new_collection
 from tests.unit.states_makers import keys, states_of
 
-COMMANDS = ("index", "search", "caption", "ask", "serve", "demo", "status", "finetune", "upgrade")
+COMMANDS = (
+    *("index", "search", "caption", "ask", "serve", "demo", "status"),
+    *("finetune", "keys", "upgrade"),
+)
 
 HEAVY = {"torch", "transformers", "faiss", "numpy", "sqlalchemy", "PIL", "fastapi"}
 

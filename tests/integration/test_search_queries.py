@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from blipsearch.settings import make_settings
-from tests.support import Command
+from tests.support import HERE, Command
 
 QUERY = "a dog on the table"
 SEARCH = "/v1/collections/default/search"
@@ -33,7 +33,8 @@ def search(blipsearch: Command, library: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def client(library: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(make_settings(library=library, device="cpu"))) as client:
+    app = create_app(make_settings(library=library, device="cpu"))
+    with TestClient(app, base_url=HERE) as client:
         yield client
 
 

@@ -9,14 +9,15 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from blipsearch.errors import LibraryNotFoundError
 from blipsearch.settings import make_settings
-from tests.support import Command
+from tests.support import HERE, Command
 
 SEARCH = "/v1/collections/default/search"
 
 
 @pytest.fixture(scope="module")
 def client(library: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(make_settings(library=library, device="cpu"))) as client:
+    app = create_app(make_settings(library=library, device="cpu"))
+    with TestClient(app, base_url=HERE) as client:
         yield client
 
 

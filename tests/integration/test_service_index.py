@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from blipsearch.blip import BlipRetriever
 from blipsearch.settings import make_settings
+from tests.support import HERE
 from tests.unit.search_makers import searching, vectors_of, write_images
 
 COUNT = 1200
@@ -28,7 +29,7 @@ def test_a_better_index_is_built_in_the_background_and_taken_over(
         library=tmp_path, device="cpu", vector_memory=exact_bytes // 2, vector_recall=0.9
     )
     body = {"vector": vectors[5].tolist(), "limit": 1, "explain": True}
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), base_url=HERE) as client:
         kinds = set()
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:

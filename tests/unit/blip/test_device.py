@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
-from blipsearch.blip.device import choose_device, choose_dtype
+from blipsearch.blip.device import allocated_bytes, choose_device, choose_dtype
 from blipsearch.errors import DeviceError
 from blipsearch.testing import sample_images, write_tiny_checkpoint
 
@@ -28,6 +28,23 @@ def test_cuda_without_a_gpu_is_an_error_and_not_a_silent_cpu_run(tiny: Path, nam
 def test_mps_elsewhere_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"mps.*--device cpu"):
         choose_device("mps")
+
+
+@no_cuda
+@no_mps
+def test_without_an_accelerator_nothing_is_allocated_on_one(tiny: Path) -> None:
+    BlipRetriever.from_pretrained(str(tiny / "itm"))
+
+    assert allocated_bytes() == {}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+def test_what_a_network_takes_on_a_gpu_is_told_by_the_gpus_name(tiny: Path) -> None:
+    before = allocated_bytes().get("cuda:0", 0)
+    retriever = BlipRetriever.from_pretrained(str(tiny / "itm"), device="cuda:0")
+
+    assert allocated_bytes()["cuda:0"] > before
+    assert retriever.description.count("cuda")
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cpu0", "xpu", "meta"])

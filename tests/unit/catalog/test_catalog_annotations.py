@@ -98,6 +98,8 @@ def test_answers_come_back_by_image(photos: Collection) -> None:
 def test_tags_are_a_set_in_order(photos: Collection) -> None:
     photos.set_tags(2, ["sea", "boat", "sea"])
     assert photos.image(2).tags == ("boat", "sea")
+    photos.set_tags(2, ["\0", "sea", "sea\0"])  # as they are stored, these are one
+    assert photos.image(2).tags == ("sea",)
     photos.set_tags(2, [])
     assert photos.image(2).tags == ()
 
@@ -109,6 +111,22 @@ def test_metadata_is_what_json_can_hold(photos: Collection) -> None:
         photos.set_metadata(2, {"when": object()})
     with pytest.raises(QueryError, match="metadata"):
         photos.set_metadata(2, {"price": float("nan")})
+
+
+def test_metadata_is_no_more_than_a_search_can_answer_with(photos: Collection) -> None:
+    deepest: dict[str, object] = {}
+    for _ in range(31):
+        deepest = {"a": deepest}
+    photos.set_metadata(2, deepest)
+    endless: dict[str, object] = {}
+    endless["a"] = [endless]
+    tower: list[object] = []
+    for _ in range(5000):
+        tower = [tower]
+    for refused in ({"a": deepest}, {"a": "x" * 100_000}, {"a": tower}, endless):
+        with pytest.raises(QueryError, match="metadata"):
+            photos.set_metadata(2, refused)
+    assert photos.image(2).metadata == deepest
 
 
 def test_tags_and_metadata_are_changes_that_others_see(photos: Collection) -> None:
