@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.batching import Batcher, CancelledError, Ticket, stopping
 from blipsearch.errors import OverloadedError
+from blipsearch.vectors import search_with_one_core
 
 __all__ = ["Gate", "while_connected"]
 
@@ -34,7 +35,9 @@ class Gate:
         self._inside: set[Ticket] = set()
         self._closing = False
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="request")
+        self._threads = ThreadPoolExecutor(
+            concurrency, thread_name_prefix="request", initializer=search_with_one_core
+        )
 
     @property
     def working(self) -> int:

@@ -21,6 +21,7 @@ from blipsearch.vectors.planning import (
     consider,
     plan_index,
 )
+from blipsearch.vectors.threads import search_with_one_core
 from blipsearch.vectors.values import (
     ExactVectors,
     Ids,
@@ -53,5 +54,6 @@ __all__ = [
     "consider",
     "measure_kind",
     "plan_index",
+    "search_with_one_core",
     "sync_directory",
 ]
