@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 INSTALLED := $(VENV)/.installed-$(ENGINE)
 
-.PHONY: demo test check format serve benchmarks clean
+.PHONY: demo test browser check format serve benchmarks clean
 
 demo: $(INSTALLED)  ## index a gallery of pictures, search it, draw contact sheets
 	$(BIN)/blipsearch demo
 
-test: check  ## everything that has to hold: the checks, then the tests with coverage
+test: check browser  ## everything that has to hold: the checks, then the tests with coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+browser:  ## Debian's Chromium for the browser tests, where it is missing and can be installed
+	.ci/chromium.sh
 
 check: $(INSTALLED)  ## lint, format, types, import directions
 	$(BIN)/ruff check
