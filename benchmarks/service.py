@@ -210,6 +210,7 @@ def overload(
         "memory MB before, in the middle, at the end": [
             round(memory[at] / 1e6) for at in (0, half, -1)
         ],
+        "first answer after the start ms": round(1000 * before.rows[0][2]),
         "p50 ms of a single caller before": round(before.percentile(0.5)),
         f"and {RECOVERY_SECONDS:g} s after": round(after.percentile(0.5)),
     }

@@ -15,8 +15,9 @@ from blipsearch.blip import BlipRetriever
 from blipsearch.library import open_library
 from blipsearch.picturebook import Scene, full_caption, gallery, render
 from indexer.pipeline import IndexOptions, index_collection
-from tests.browser.servers import Line, Server, line_to, serving
+from tests.browser.slowline import Line, line_to
 from tests.browser.visits import Visit
+from tests.serving import Serving, serving
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -79,13 +80,13 @@ def scene_library(tmp_path_factory: pytest.TempPathFactory, scene_folder: Path) 
 
 
 @pytest.fixture(scope="session")
-def server(scene_library: Path) -> Iterator[Server]:
-    with serving(scene_library) as server:
+def server(scene_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving(scene_library, tmp_path_factory.mktemp("served") / "log") as server:
         yield server
 
 
 @pytest.fixture
-def line(server: Server) -> Iterator[Line]:
+def line(server: Serving) -> Iterator[Line]:
     """A slow line to the server; ask for it before the visits, which end before it does."""
     with line_to(server) as line:
         yield line
@@ -98,9 +99,9 @@ def own_library(scene_library: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def own_server(own_library: Path) -> Iterator[Server]:
+def own_server(own_library: Path) -> Iterator[Serving]:
     """A server over it; the last test of the module may kill it."""
-    with serving(own_library) as server:
+    with serving(own_library, own_library.with_name("log")) as server:
         yield server
 
 
@@ -125,7 +126,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_visit(browser: Browser, server: Server) -> Iterator[NewVisit]:
+def new_visit(browser: Browser, server: Serving) -> Iterator[NewVisit]:
     """Begin visits, of the shared server if no other is named; they are checked at the end."""
     expect.set_options(timeout=15_000)
     visits: list[Visit] = []

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 from blipsearch.library import open_library
 from blipsearch.picturebook import full_caption, gallery, render
 from tests.browser.conftest import SCENES, NewVisit
-from tests.browser.servers import Server
+from tests.serving import Serving
 
 
 def test_added_pictures_are_found_and_removed_ones_keep_their_place(
-    own_server: Server, new_visit: NewVisit, tmp_path: Path
+    own_server: Serving, new_visit: NewVisit, tmp_path: Path
 ) -> None:
     *_, scene = gallery(SCENES + 1, 7)
     picture, broken = tmp_path / "new scene.png", tmp_path / "broken.png"
@@ -56,7 +56,7 @@ def test_added_pictures_are_found_and_removed_ones_keep_their_place(
 
 
 def test_a_library_with_keys_asks_for_one_and_lets_its_owner_out_again(
-    own_server: Server, own_library: Path, new_visit: NewVisit, tmp_path: Path
+    own_server: Serving, own_library: Path, new_visit: NewVisit, tmp_path: Path
 ) -> None:
     visit = new_visit(own_server.url)
     visit.expected |= {"401", "403"}
@@ -92,7 +92,7 @@ def test_a_library_with_keys_asks_for_one_and_lets_its_owner_out_again(
 
 
 def test_a_server_that_died_is_noticed_and_the_page_stays(
-    own_server: Server, new_visit: NewVisit, sentences: list[str]
+    own_server: Serving, new_visit: NewVisit, sentences: list[str]
 ) -> None:
     visit = new_visit(own_server.url)
     visit.open(q=sentences[4])

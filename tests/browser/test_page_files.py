@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from tests.browser.servers import Server
+from tests.serving import Serving
 
 REFERENCE = re.compile(r"""(?:href|src)="(/[^"#]+)"|from '\./([^']+)'""")
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx2.Client]:
+def client(server: Serving) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=server.url) as client:
         yield client
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 
 from blipsearch.picturebook import Scene, is_true
 from tests.browser.conftest import LARGE, SCENES, NewVisit
-from tests.browser.servers import Line
+from tests.browser.slowline import Line
 from tests.browser.visits import PERCENT, Visit, refuse
 
 NOT_THERE = "a green elephant next to a pink rocket at night"

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Route, expect
 
 from tests.browser.conftest import NewVisit
-from tests.browser.servers import Line
+from tests.browser.slowline import Line
 from tests.browser.visits import Visit, refuse
 
 PATIENCE = 4000

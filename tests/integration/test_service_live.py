@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -143,7 +142,7 @@ def test_ten_kills_lose_nothing_that_was_acknowledged(own_library: Path, tmp_pat
                 assert httpx.get(f"{image}/file").status_code == 200
             adding = [threads.submit(add, server.url, 4 * kill + part) for part in range(4)]
             time.sleep(0.1 * kill)
-            server.process.send_signal(signal.SIGKILL)
+            server.kill()
             for one in adding:
                 one.result()
     with serving(own_library, tmp_path / "log") as server:

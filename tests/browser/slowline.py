@@ -1,77 +1,15 @@
-"""Real servers for the browser: `blipsearch serve` as a process, and a slow line to it."""
+"""A slow line to a server, for a browser that waits."""
 
 from __future__ import annotations
 
 import http.client
-import os
-import re
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-SAID = re.compile(r"on (http://127\.0\.0\.1:\d+)")
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running `blipsearch serve`."""
-
-    url: str
-    process: subprocess.Popen[str]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@contextmanager
-def serving(library: Path) -> Iterator[Server]:
-    """Serve a library on a free port of this machine until the block is left."""
-    command = [sys.executable, "-m", "blipsearch", "serve", "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--library", str(library), "--device", "cpu"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    ) as process:
-        assert process.stderr is not None
-        read: list[str] = []
-        try:
-            for line in process.stderr:
-                read.append(line)
-                if found := SAID.search(line):
-                    break
-            else:
-                raise AssertionError("the server did not start:\n" + "".join(read))
-            # A pipe that nobody reads would fill up and stop the server.
-            log = threading.Thread(target=process.stderr.read, daemon=True)
-            log.start()
-            _wait_for(found[1])
-            yield Server(found[1], process)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-            log.join()
-
-
-def _wait_for(url: str) -> None:
-    """The address is printed before the library is open."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/healthz"):  # noqa: S310  # our own server
-                return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
+from tests.serving import Serving
 
 
 @dataclass
@@ -102,7 +40,7 @@ class Line:
 
 
 @contextmanager
-def line_to(server: Server) -> Iterator[Line]:
+def line_to(server: Serving) -> Iterator[Line]:
     """Put a slow line before a server."""
     listening = ThreadingHTTPServer(("127.0.0.1", 0), _Forwarding)
     listening.daemon_threads = True
