@@ -23,8 +23,9 @@ PICTURES = 8
 """Pictures encoded in one batch at most: a tower takes its time, and others wait."""
 PAIRS = 128
 """Pairs matched in one batch on a CPU at most: more are no quicker there, and others wait."""
-SMALLEST_PART = 16
-"""Pairs that are worth a thread of their own."""
+SMALLEST_PART = 8_000_000
+"""Numbers of states that are worth a thread of their own: with fewer, threads wait for each other
+more than they compute."""
 
 Floats = npt.NDArray[np.float32]
 States = npt.NDArray[np.float32] | npt.NDArray[np.float16]
@@ -151,11 +152,12 @@ class BatchedRetriever:
         seen = states if isinstance(states, ImageStates) else ImageStates(states)
         lane = self._lanes.match(query, seen)
         most = max(1, lane.most)
+        parts = min(self._batcher.threads, max(1, seen.values.size // SMALLEST_PART))
         if self._batcher.depth == 0:
-            most = min(most, max(SMALLEST_PART, -(-len(seen) // self._batcher.threads)))
-        parts = [seen.rows(slice(start, start + most)) for start in range(0, len(seen), most)]
+            most = min(most, max(1, -(-len(seen) // parts)))
+        rows = [seen.rows(slice(start, start + most)) for start in range(0, len(seen), most)]
         futures = [
-            self._batcher.submit(lane, (query, part), self._ticket, len(part)) for part in parts
+            self._batcher.submit(lane, (query, part), self._ticket, len(part)) for part in rows
         ]
         return np.concatenate(
             [self._batcher.wait_for(future, self._ticket) for future in futures]

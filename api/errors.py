@@ -21,6 +21,7 @@ from blipsearch.errors import (
     ImageNotFoundError,
     ImageTooLargeError,
     ImageUnreadableError,
+    InvalidFilterError,
     LibraryBusyError,
     OverloadedError,
     QueryError,
@@ -100,7 +101,10 @@ def failed(request: Request, error: BlipSearchError) -> JSONResponse:
 def answer_to(error: BlipSearchError) -> JSONResponse:
     """Make the answer to an error of ours."""
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
-    answer = error_answer(status, error.code, str(error))
+    detail: dict[str, object] = {}
+    if isinstance(error, InvalidFilterError):
+        detail = {"position": error.position, "location": error.location}
+    answer = error_answer(status, error.code, str(error), detail)
     if isinstance(error, OverloadedError):
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after))
     if isinstance(error, UnauthorizedError):

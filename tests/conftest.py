@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,15 @@ def library(tmp_path_factory: pytest.TempPathFactory, golden: Path, pictures: Pa
         )
     assert exited.value.code == 0
     return directory
+
+
+@pytest.fixture
+def own_library(library: Path, tmp_path: Path) -> Path:
+    """A copy of the library that a test may write to."""
+    return Path(shutil.copytree(library, tmp_path / "own"))
+
+
+@pytest.fixture(scope="module")
+def module_library(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the library that the tests of a module may write to."""
+    return Path(shutil.copytree(library, tmp_path_factory.mktemp("own") / "library"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +21,8 @@ HUGE = 2**63
 
 
 @pytest.fixture(scope="module")
-def own(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that may be written to."""
-    directory = tmp_path_factory.mktemp("own") / "library"
-    shutil.copytree(library, directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def client(own: Path) -> Iterator[TestClient]:
-    with client_of(own) as client:
+def client(module_library: Path) -> Iterator[TestClient]:
+    with client_of(module_library) as client:
         yield client
 
 
@@ -233,12 +224,19 @@ def _raw(url: str, request: str) -> tuple[int, str]:
 
 
 def test_a_cursor_that_was_not_given_out_here_is_refused(
-    own: Path, client: TestClient, pictures: Path, golden: Path
+    module_library: Path, client: TestClient, pictures: Path, golden: Path
 ) -> None:
     with pytest.raises(SystemExit):
         run(
             [
-                *("index", str(pictures), "--library", str(own), "--collection", "other"),
+                *(
+                    "index",
+                    str(pictures),
+                    "--library",
+                    str(module_library),
+                    "--collection",
+                    "other",
+                ),
                 *("--checkpoint", str(golden / "itm"), "--device", "cpu"),
             ]
         )

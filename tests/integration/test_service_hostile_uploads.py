@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,8 @@ IMAGES = f"{COLLECTION}/images"
 
 
 @pytest.fixture(scope="module")
-def own(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that may be written to."""
-    directory = tmp_path_factory.mktemp("own") / "library"
-    shutil.copytree(library, directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def client(own: Path) -> Iterator[TestClient]:
-    with client_of(own) as client:
+def client(module_library: Path) -> Iterator[TestClient]:
+    with client_of(module_library) as client:
         yield client
 
 
@@ -119,16 +110,16 @@ def _files(library: Path) -> set[Path]:
     ids=["empty", "text", "page", "svg", "eps", "pdf", "head", "cut short", "bomb", "lying gif"],
 )
 def test_what_is_no_picture_or_too_much_of_one_is_not_kept(
-    own: Path, client: TestClient, content: bytes, status: int, code: str
+    module_library: Path, client: TestClient, content: bytes, status: int, code: str
 ) -> None:
-    before = _files(own), client.get(COLLECTION).json()["images"]
+    before = _files(module_library), client.get(COLLECTION).json()["images"]
     answer = _upload(client, content)
     assert error_of(answer) == (status, code)
-    assert str(own) not in answer.text
+    assert str(module_library) not in answer.text
     encoded = base64.b64encode(content).decode()
     asked = client.post(SEARCH, json={"image": encoded})
     assert error_of(asked)[0] in {413, 422}
-    assert (_files(own), client.get(COLLECTION).json()["images"]) == before
+    assert (_files(module_library), client.get(COLLECTION).json()["images"]) == before
 
 
 def test_a_comment_that_unpacks_to_a_lot_is_not_unpacked(client: TestClient) -> None:
@@ -171,21 +162,23 @@ def test_a_picture_that_is_a_page_as_well_is_served_as_a_picture(client: TestCli
     ids=short_id,
 )
 def test_whatever_a_file_is_called_it_stays_in_its_folder(
-    own: Path, client: TestClient, name: str
+    module_library: Path, client: TestClient, name: str
 ) -> None:
-    before = _files(own)
+    before = _files(module_library)
     picture = photo(40, 30, seed=crc32(name.encode()))
-    picture.save(own.parent / "sent.png")
-    added = _upload(client, (own.parent / "sent.png").read_bytes(), name)
+    picture.save(module_library.parent / "sent.png")
+    added = _upload(client, (module_library.parent / "sent.png").read_bytes(), name)
     assert added.status_code == 201, added.text
-    (kept,) = _files(own) - before
-    assert kept.parent.parent == own
-    assert not [path for path in own.parent.rglob("*outside*") if path.parent != kept.parent]
+    (kept,) = _files(module_library) - before
+    assert kept.parent.parent == module_library
+    assert not [
+        path for path in module_library.parent.rglob("*outside*") if path.parent != kept.parent
+    ]
     sent = client.get(f"{IMAGES}/{added.json()['id']}/file")
-    assert sent.content == (own.parent / "sent.png").read_bytes()
+    assert sent.content == (module_library.parent / "sent.png").read_bytes()
     assert "X-Evil" not in sent.headers
     assert client.delete(f"{IMAGES}/{added.json()['id']}").status_code == 204
-    assert _files(own) == before
+    assert _files(module_library) == before
 
 
 @pytest.mark.parametrize(
@@ -203,14 +196,14 @@ def test_whatever_a_file_is_called_it_stays_in_its_folder(
     ids=["list", "number", "cut", "deep", "nested", "nan", "long number", "long"],
 )
 def test_a_picture_with_metadata_that_cannot_be_is_not_added(
-    own: Path, client: TestClient, metadata: str
+    module_library: Path, client: TestClient, metadata: str
 ) -> None:
-    before = _files(own), client.get(COLLECTION).json()["images"]
+    before = _files(module_library), client.get(COLLECTION).json()["images"]
     picture = photo(50, 40, seed=7)
-    picture.save(own.parent / "sent.png")
-    answer = _upload(client, (own.parent / "sent.png").read_bytes(), metadata=metadata)
+    picture.save(module_library.parent / "sent.png")
+    answer = _upload(client, (module_library.parent / "sent.png").read_bytes(), metadata=metadata)
     assert error_of(answer)[0] == 422
-    assert (_files(own), client.get(COLLECTION).json()["images"]) == before
+    assert (_files(module_library), client.get(COLLECTION).json()["images"]) == before
 
 
 def _part(headers: bytes, content: bytes = b"x") -> bytes:

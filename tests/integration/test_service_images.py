@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,6 @@ from tests.support import HERE, draw_picture
 
 IMAGES = "/v1/collections/default/images"
 SEARCH = "/v1/collections/default/search"
-
-
-@pytest.fixture
-def own_library(library: Path, tmp_path: Path) -> Path:
-    shutil.copytree(library, tmp_path / "own")
-    return tmp_path / "own"
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
-import pytest
 
 from blipsearch.library import open_library
 from tests.serving import serving, wait_until_ready
@@ -20,12 +18,6 @@ from tests.support import Command, draw_picture
 SEARCH = "/v1/collections/default/search"
 FOLLOWED_SECONDS = 2.0
 CALLERS = 16
-
-
-@pytest.fixture
-def own_library(library: Path, tmp_path: Path) -> Path:
-    shutil.copytree(library, tmp_path / "own")
-    return tmp_path / "own"
 
 
 def until(holds: Callable[[], bool], seconds: float) -> bool:
