@@ -53,7 +53,7 @@ def serve(  # noqa: PLR0913  # a command's options are its interface
         str | None, typer.Option(metavar="NAME", help="The checkpoint that answers questions.")
     ] = None,
     queue: Annotated[
-        int | None, typer.Option(help="Requests that may wait; beyond them 503 (default: 96).")
+        int | None, typer.Option(help="Requests that may wait; beyond them 503 (default: 32).")
     ] = None,
     rate_limit: Annotated[
         str | None,

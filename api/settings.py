@@ -31,7 +31,7 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     concurrency: int = Field(default=32, ge=1, le=1024)
-    queue: int = Field(default=96, ge=0, le=100_000)
+    queue: int = Field(default=32, ge=0, le=100_000)
     request_seconds: float = Field(default=60.0, gt=0, le=3600)
     batching: bool = True
     threads: int = Field(default=0, ge=0, le=64)

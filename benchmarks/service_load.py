@@ -10,6 +10,9 @@ from itertools import cycle
 
 __all__ = ["Load", "Request", "measured"]
 
+IDLE_SECONDS = 4.0
+"""A connection that was idle for longer is not used again."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -155,8 +158,12 @@ class _Connection:
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def ask(self, content: bytes) -> int:
+        # As all clients do: a server closes what is idle for 5 seconds, perhaps just now.
+        if time.perf_counter() - self._used > IDLE_SECONDS:
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
@@ -166,6 +173,7 @@ class _Connection:
         await reader.readexactly(length)
         if b"connection: close" in head:
             self.close()
+        self._used = time.perf_counter()
         return int(head[9:12])
 
     def close(self) -> None:
