@@ -120,11 +120,8 @@ class BatchedRetriever:
         """See BlipRetriever.encode_prepared; several pictures are shared out among the threads."""
         each = max(1, len(pixels) // self._batcher.threads)
         parts = [pixels[start : start + each] for start in range(0, len(pixels), each)]
-        futures = [
-            self._batcher.submit(self._lanes.encode, part, self._ticket, len(part))
-            for part in parts
-        ]
-        found = [self._batcher.wait_for(future, self._ticket) for future in futures]
+        sized = [(part, len(part)) for part in parts]
+        found = self._batcher.call_all(self._lanes.encode, sized, self._ticket)
         return EncodedImages(
             np.concatenate([one.features for one in found]),
             np.concatenate([one.states for one in found]),
@@ -156,13 +153,10 @@ class BatchedRetriever:
         if self._batcher.depth == 0:
             most = min(most, max(1, -(-len(seen) // parts)))
         rows = [seen.rows(slice(start, start + most)) for start in range(0, len(seen), most)]
-        futures = [
-            self._batcher.submit(lane, (query, part), self._ticket, len(part)) for part in rows
-        ]
-        return np.concatenate(
-            [self._batcher.wait_for(future, self._ticket) for future in futures]
-            or [np.empty((0, 2), dtype=np.float32)]
+        found = self._batcher.call_all(
+            lane, [((query, part), len(part)) for part in rows], self._ticket
         )
+        return np.concatenate(found or [np.empty((0, 2), dtype=np.float32)])
 
     def match_probability(self, logits: Floats) -> Floats:
         """See BlipRetriever.match_probability."""

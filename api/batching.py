@@ -179,8 +179,15 @@ class Batcher(Resource):
 
     def call(self, lane: Lane, payload: Any, ticket: Ticket, size: int = 1) -> Any:  # noqa: ANN401
         """Queue a call and wait for its result."""
+        return self.call_all(lane, [(payload, size)], ticket)[0]
+
+    def call_all(
+        self, lane: Lane, sized: Sequence[tuple[object, int]], ticket: Ticket
+    ) -> list[Any]:
+        """Queue several calls, each with its size, and wait for the results in their order."""
         ticket.check()
-        return self.wait_for(self.submit(lane, payload, ticket, size), ticket)
+        futures = [self.submit(lane, payload, ticket, size) for payload, size in sized]
+        return [self.wait_for(future, ticket) for future in futures]
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:

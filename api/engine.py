@@ -20,6 +20,7 @@ from blipsearch.blip.captioner import PROMPT
 from blipsearch.blip.device import share_cores
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageError
+from blipsearch.explain import Explainer
 from blipsearch.images import open_image
 from blipsearch.library import open_library
 from blipsearch.records import ImageEntry
@@ -133,10 +134,10 @@ class Engine(Resource):
     def heat_map(self, name: str, image_id: int, text: str, ticket: Ticket) -> Image.Image:
         """Draw which part of an image answers to which word of a text; see Explainer.heat_map."""
         collection = self.collections.get(name)
-        indexed(collection, image_id)
+        entry = indexed(collection, image_id)
         retriever = self._retriever(collection, ticket)
-        searcher = Searcher(collection, retriever, max_pixels=self._settings.max_pixels)
-        return searcher.heat_map(image_id, text)
+        explainer = Explainer(collection, retriever, max_pixels=self._settings.max_pixels)
+        return explainer.heat_map(entry, text)
 
     def add(self, name: str, upload: Upload, ticket: Ticket) -> tuple[int, bool]:
         """Add a picture to a collection; returns its id, and whether it is new there.
@@ -169,13 +170,11 @@ class Engine(Resource):
         entries = {entry.id: entry for entry in collection.images(list(said))}
         checkpoint = collection.checkpoint.name
         if "caption" in request.include:
-            stored = collection.captions(entries)
-            for image_id, captions in stored.items():
-                said[image_id]["caption"] = max(captions, key=lambda one: one.match or 0.0).text
+            stored = collection.best_captions(entries)
             others = [entry for entry in entries.values() if entry.id not in stored]
             writer = self.networks.captioner(checkpoint, ticket)
             write = partial(_caption, writer, prompt=None, ticket=ticket)
-            for image_id, text in self._written(others, writer, write).items():
+            for image_id, text in {**stored, **self._written(others, writer, write)}.items():
                 said[image_id]["caption"] = text
         if request.ask:
             writer = self.networks.answerer(checkpoint, ticket)

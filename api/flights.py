@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from cachetools import TTLCache
 
-__all__ = ["Flights", "Outcome"]
+from api.observe.metrics import CacheOutcome
+
+__all__ = ["Flights"]
 
 REMEMBERED_SECONDS = 60.0
-
-Outcome = Literal["hit", "miss", "shared"]
-"""An answer was remembered, computed, or awaited beside an equal question."""
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ class Flights(Generic[T]):
     `most` answers are remembered. A question whose last asker has left is cancelled.
     """
 
-    def __init__(self, most: int, watch: Callable[[Outcome], None]) -> None:
+    def __init__(self, most: int, watch: Callable[[CacheOutcome], None]) -> None:
         self._answers: TTLCache[Hashable, T] = TTLCache(max(1, most), REMEMBERED_SECONDS)
         self._remember = most > 0
         self._flights: dict[Hashable, _Flight[T]] = {}

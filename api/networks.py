@@ -76,9 +76,7 @@ class Writer:
 
         Raises QueryError for words that cannot be used, and what `Ticket.check` raises.
         """
-        ticket.check()
-        futures = [self._batcher.submit(self._lane, (image, words), ticket) for image in images]
-        return [self._batcher.wait_for(future, ticket) for future in futures]
+        return self._batcher.call_all(self._lane, [((image, words), 1) for image in images], ticket)
 
 
 class Answering:

@@ -208,7 +208,6 @@ class SearchService(Resource):
             collection.set_metadata(image_id, change.metadata)
         if change.tags is not None:
             collection.set_tags(image_id, change.tags)
-        collection.refresh()  # answers that are remembered are of the collection before
         return detail(collection, image_id)
 
     def remove(self, name: str, image_id: int) -> None:

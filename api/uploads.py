@@ -71,7 +71,6 @@ class Uploads:
             collection.set_tags(image_id, upload.tags)
         if upload.metadata:
             collection.set_metadata(image_id, upload.metadata)
-        collection.refresh()
         return image_id, is_new
 
     def remove(self, collection: Collection, entry: ImageEntry) -> None:

@@ -379,10 +379,12 @@ class Collection(Resource):
         Raises ImageNotFoundError, and QueryError for other values.
         """
         self._open_catalog().annotations.set_metadata(self._id, image_id, metadata)
+        self.refresh()
 
     def set_tags(self, image_id: int, tags: Iterable[str]) -> None:
         """Replace an image's tags. Raises ImageNotFoundError."""
         self._open_catalog().annotations.set_tags(self._id, image_id, tags)
+        self.refresh()
 
     def add_caption(
         self, image_id: int, text: str, checkpoint: str, match: float | None = None
@@ -395,6 +397,13 @@ class Collection(Resource):
     def captions(self, ids: Iterable[int]) -> dict[int, list[Caption]]:
         """The captions of those of these images that have any, oldest first."""
         return self._open_catalog().annotations.captions(self._id, ids)
+
+    def best_captions(self, ids: Iterable[int]) -> dict[int, str]:
+        """The caption that matches best, of those of these images that have any."""
+        return {
+            image_id: max(captions, key=lambda caption: caption.match or 0.0).text
+            for image_id, captions in self.captions(ids).items()
+        }
 
     def add_answer(
         self, image_id: int, question: str, answer: str, score: float | None, checkpoint: str

@@ -203,9 +203,9 @@ class Searcher:
     def _caption(self, term: Term) -> str:
         """A sentence for a query's image: the best stored one, else one that is made now."""
         if term.image_id is not None:
-            stored = self._collection.captions([term.image_id]).get(term.image_id, [])
-            if stored:
-                return max(stored, key=lambda caption: caption.match or 0.0).text
+            stored = self._collection.best_captions([term.image_id])
+            if term.image_id in stored:
+                return stored[term.image_id]
         if self._describe is None:
             raise QueryError(
                 "to rerank by an image its caption is needed, and no captioning checkpoint is at "

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import answer_to
-from api.security.origins import names_this_machine
+from api.security.origins import SAFE_METHODS, names_this_machine
 from api.security.rates import RateLimit
 from blipsearch.catalog.keys import Keys
 from blipsearch.errors import BlipSearchError, ForbiddenError, UnauthorizedError
@@ -29,7 +29,6 @@ OPEN = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz", "/v1/ses
 OPEN_BELOW = "/static/"
 """With OPEN, all that is answered without a key: it says nothing about anybody's pictures."""
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _READING = ("/search", "/caption", "/answer")
 """How the paths end of which a POST only asks."""
 _UNCOUNTED = "/thumbnail"
@@ -97,7 +96,7 @@ def is_open(path: str) -> bool:
 
 def needed_scope(method: str, path: str) -> KeyScope:
     """What a key must allow for a request: `write`, unless it is known that it only asks."""
-    if method in _SAFE or (method == "POST" and path.endswith(_READING)):
+    if method in SAFE_METHODS or (method == "POST" and path.endswith(_READING)):
         return "read"
     return "write"
 

@@ -13,9 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.errors import answer_to
 from blipsearch.errors import ForbiddenError, SettingsError
 
-__all__ = ["SameOrigin", "checked_origins", "is_loopback", "names_this_machine"]
+__all__ = ["SAFE_METHODS", "SameOrigin", "checked_origins", "is_loopback", "names_this_machine"]
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Those that only read."""
+
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
@@ -33,7 +35,7 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
-        if scope["type"] == "http" and scope["method"] not in _SAFE:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             headers = Headers(scope=scope)
             if _is_foreign(headers) and headers.get("origin") not in self._trusted:
                 error = ForbiddenError(

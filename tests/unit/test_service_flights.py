@@ -11,18 +11,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from api.batching import Batcher, CancelledError, Ticket
-from api.flights import Flights, Outcome
+from api.flights import Flights
 from api.gate import Gate, while_connected
+from api.observe.metrics import CacheOutcome
 from blipsearch.errors import OverloadedError
 
 
-def flights(most: int = 4) -> tuple[Flights[str], list[Outcome]]:
-    seen: list[Outcome] = []
+def flights(most: int = 4) -> tuple[Flights[str], list[CacheOutcome]]:
+    seen: list[CacheOutcome] = []
     return Flights(most, seen.append), seen
 
 
 def test_equal_questions_in_flight_share_one_computation() -> None:
-    async def ask() -> tuple[list[str], int, list[Outcome]]:
+    async def ask() -> tuple[list[str], int, list[CacheOutcome]]:
         shared, seen = flights()
         started = []
 
@@ -40,7 +41,7 @@ def test_equal_questions_in_flight_share_one_computation() -> None:
 
 
 def test_without_a_key_or_room_nothing_is_shared_or_remembered() -> None:
-    async def ask(key: str | None, most: int) -> list[Outcome]:
+    async def ask(key: str | None, most: int) -> list[CacheOutcome]:
         shared, seen = flights(most)
         for _ in range(2):
             await shared.answer(key, lambda: asyncio.ensure_future(asyncio.sleep(0, "answer")))
