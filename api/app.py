@@ -11,7 +11,17 @@ import blipsearch
 from api.description.application import TAGS, DescribedApp, operation_id
 from api.errors import register_error_handlers
 from api.observe import Metrics, RequestObserver
-from api.routes import collections, docs, health, images, metrics, page, search, session
+from api.routes import (
+    collections,
+    docs,
+    health,
+    images,
+    metrics,
+    page,
+    pictures,
+    search,
+    session,
+)
 from api.security import Intake, SecurityHeaders, protect
 from api.service import SearchService
 from api.settings import ServiceSettings
@@ -25,7 +35,7 @@ def create_app(settings: Settings, service_settings: ServiceSettings | None = No
 
     Without `service_settings` they are what the environment and the defaults say.
 
-    Starting raises LibraryNotFoundError and the other errors of `open_library`.
+    Starting raises LibraryNotFoundError and the other errors of `Library.open`.
     """
     chosen = service_settings or ServiceSettings()
 
@@ -48,7 +58,7 @@ def create_app(settings: Settings, service_settings: ServiceSettings | None = No
     app.state.metrics = Metrics()
     app.state.intake = Intake(chosen)
     register_error_handlers(app)
-    for routes in (health, metrics, session, collections, search, images, page, docs):
+    for routes in (health, metrics, session, collections, search, images, pictures, page, docs):
         app.include_router(routes.router)
     protect(app, chosen)
     # What the guards refuse is seen, too, and has its request id.

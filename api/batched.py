@@ -1,9 +1,10 @@
-"""A retriever whose calls share batches with those of other requests."""
+"""A retriever and a writer whose calls share batches with those of other requests."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from api.batching import Batcher, Lane, Ticket
-from blipsearch.blip import BlipRetriever, EncodedImages, EncodedQuery
+from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever, EncodedImages, EncodedQuery
 from blipsearch.blip.heatmaps import HeatMaps
 from blipsearch.records import CheckpointIdentity, Embeddings, ImageStates, StatesKind
 
-__all__ = ["BatchedRetriever", "RetrieverLanes"]
+__all__ = ["BatchedRetriever", "BatchedWriter", "RetrieverLanes", "WriterLane"]
 
 TEXTS = 64
 """Texts embedded or read in one batch at most."""
@@ -171,6 +172,39 @@ class BatchedRetriever:
 
     def _call(self, lane: Lane, payload: object, size: int = 1) -> Any:  # noqa: ANN401
         return self._batcher.call(lane, payload, self._ticket, size)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterLane:
+    """A loaded captioner or answerer and the lane in which calls to it gather."""
+
+    network: BlipCaptioner | BlipAnswerer
+    lane: Lane
+
+
+class BatchedWriter:
+    """The Writer of one request: its calls wait, and raise, as those of BatchedRetriever do."""
+
+    def __init__(self, lane: WriterLane, batcher: Batcher, ticket: Ticket) -> None:
+        self._network = lane.network
+        self._lane = lane.lane
+        self._batcher = batcher
+        self._ticket = ticket
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self._network.identity.name
+
+    @property
+    def image_size(self) -> int:
+        """The side, in pixels, of the square the network sees."""
+        return self._network.image_size
+
+    def write(self, images: Sequence[Image.Image], words: str) -> list[str]:
+        """See Writer.write."""
+        calls = [((image, words), 1) for image in images]
+        return self._batcher.call_all(self._lane, calls, self._ticket)
 
 
 def _split(rows: Floats, calls: Sequence[Sequence[object] | Floats]) -> list[Floats]:

@@ -120,9 +120,9 @@ def _checked_library(settings: Settings, service: ServiceSettings) -> list[str]:
     """The names of the library's collections; refuses what must not be served."""
     from api.security import is_loopback
     from blipsearch.errors import SettingsError
-    from blipsearch.library import open_library
+    from blipsearch.library import Library
 
-    with open_library(settings.library) as opened:
+    with Library.open(settings.library) as opened:
         names = [info.name for info in opened.collections()]
         has_keys = opened.keys.exist()
     if not names:

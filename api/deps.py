@@ -10,7 +10,7 @@ from api.observe import Metrics
 from api.security import Intake
 from api.service import SearchService
 
-__all__ = ["Counts", "SearchIntake", "Service"]
+__all__ = ["Counts", "RequestIntake", "Service"]
 
 
 def _service(request: Request) -> SearchService:
@@ -34,4 +34,4 @@ def _intake(request: Request) -> Intake:
     return intake
 
 
-SearchIntake = Annotated[Intake, Depends(_intake)]
+RequestIntake = Annotated[Intake, Depends(_intake)]

@@ -104,6 +104,8 @@ def answer_to(error: BlipSearchError) -> JSONResponse:
     detail: dict[str, object] = {}
     if isinstance(error, InvalidFilterError):
         detail = {"position": error.position, "location": error.location}
+    if isinstance(error, OverloadedError):
+        detail = {"reason": error.reason}
     answer = error_answer(status, error.code, str(error), detail)
     if isinstance(error, OverloadedError):
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after))

@@ -10,14 +10,20 @@ from typing import Any, Generic, TypeVar
 
 from PIL import Image
 
-from api.batched import BatchedRetriever, RetrieverLanes
+from api.batched import BatchedRetriever, BatchedWriter, RetrieverLanes, WriterLane
 from api.batching import Batcher, Lane, Ticket
-from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
-from blipsearch.describe import answer_checkpoint, caption_checkpoint
+from blipsearch.blip import BlipAnswerer
+from blipsearch.describe import (
+    answer_checkpoint,
+    caption_checkpoint,
+    load_answerer,
+    load_captioner,
+    load_retriever,
+)
 from blipsearch.records import CheckpointIdentity
 from blipsearch.settings import Settings
 
-__all__ = ["Networks", "Writer"]
+__all__ = ["RequestNetworks", "SharedNetworks"]
 
 DECODED_TOGETHER = 16
 """Pictures that are captioned, or asked about, in one batch at most."""
@@ -53,51 +59,24 @@ class _Slot(Generic[T]):
                 self.value = None
 
 
-class Writer:
-    """A captioning or answering checkpoint whose calls gather in batches."""
-
-    def __init__(self, network: BlipCaptioner | BlipAnswerer, lane: Lane, batcher: Batcher) -> None:
-        self.network = network
-        self._lane = lane
-        self._batcher = batcher
-
-    @property
-    def name(self) -> str:
-        """The checkpoint's name."""
-        return self.network.identity.name
-
-    @property
-    def image_size(self) -> int:
-        """The side, in pixels, of the square the network sees."""
-        return self.network.image_size
-
-    def write(self, images: Sequence[Image.Image], words: str, ticket: Ticket) -> list[str]:
-        """A caption that begins with these words, or an answer to them, for each RGB picture.
-
-        Raises QueryError for words that cannot be used, and what `Ticket.check` raises.
-        """
-        return self._batcher.call_all(self._lane, [((image, words), 1) for image in images], ticket)
-
-
-class Answering:
+class _Answering:
     """An answering checkpoint: `free` writes answers, `choosing` picks one of those given."""
 
-    def __init__(self, answerer: BlipAnswerer, batcher: Batcher) -> None:
+    def __init__(self, answerer: BlipAnswerer) -> None:
         self._answerer = answerer
-        self._batcher = batcher
         self.free = self.choosing(None)
 
-    def choosing(self, choices: Sequence[str] | None) -> Writer:
-        """A writer whose answers share batches only with each other."""
+    def choosing(self, choices: Sequence[str] | None) -> WriterLane:
+        """A lane whose answers share batches only with each other."""
 
         def run(calls: Sequence[tuple[Image.Image, str]]) -> list[str]:
             images, questions = [image for image, _ in calls], [asked for _, asked in calls]
             return self._answerer.answer(images, questions, choices)
 
-        return Writer(self._answerer, Lane("answer", run, DECODED_TOGETHER), self._batcher)
+        return WriterLane(self._answerer, Lane("answer", run, DECODED_TOGETHER))
 
 
-class Networks:
+class SharedNetworks:
     """Gives each request what it computes with; safe to use from any thread."""
 
     def __init__(self, settings: Settings, batcher: Batcher) -> None:
@@ -105,34 +84,32 @@ class Networks:
         self._batcher = batcher
         self._lock = threading.Lock()
         self._retrievers: dict[str, _Slot[RetrieverLanes]] = {}
-        self._captioners: dict[str, _Slot[Writer]] = {}
-        self._answerers: dict[str, _Slot[Answering]] = {}
+        self._captioners: dict[str, _Slot[WriterLane]] = {}
+        self._answerers: dict[str, _Slot[_Answering]] = {}
+
+    def for_request(self, ticket: Ticket) -> RequestNetworks:
+        """The networks as one request has them."""
+        return RequestNetworks(self, ticket)
 
     def retriever(self, identity: CheckpointIdentity, ticket: Ticket) -> BatchedRetriever:
-        """The retrieval checkpoint of a collection, for one request. Raises CheckpointError.
-
-        Its weights may be others than the collection was embedded with; a Searcher checks that.
-        """
+        """See Networks.retriever."""
         with self._lock:
             slot = self._retrievers.setdefault(
                 identity.fingerprint, _Slot(lambda: self._load_retriever(identity.name))
             )
         return BatchedRetriever(slot.get(ticket), self._batcher, ticket)
 
-    def captioner(self, retrieval: str, ticket: Ticket) -> Writer:
-        """The captioning checkpoint that goes with this retrieval checkpoint.
-
-        Raises CheckpointError.
-        """
+    def captioner(self, retrieval: str, ticket: Ticket) -> BatchedWriter:
+        """See Networks.captioner."""
         name = caption_checkpoint(self._settings, retrieval)
         with self._lock:
             slot = self._captioners.setdefault(name, _Slot(lambda: self._load_captioner(name)))
-        return slot.get(ticket)
+        return BatchedWriter(slot.get(ticket), self._batcher, ticket)
 
     def answerer(
         self, retrieval: str, ticket: Ticket, choices: Sequence[str] | None = None
-    ) -> Writer:
-        """The answering checkpoint that goes with it, which may choose. Raises CheckpointError.
+    ) -> BatchedWriter:
+        """See Networks.answerer.
 
         Answers that are chosen share batches only with those from the same choices.
         """
@@ -140,7 +117,8 @@ class Networks:
         with self._lock:
             slot = self._answerers.setdefault(name, _Slot(lambda: self._load_answerer(name)))
         answering = slot.get(ticket)
-        return answering.free if choices is None else answering.choosing(choices)
+        lane = answering.free if choices is None else answering.choosing(choices)
+        return BatchedWriter(lane, self._batcher, ticket)
 
     def loaded(self) -> dict[str, list[str]]:
         """The names of the checkpoints in memory, by what they are for."""
@@ -163,25 +141,36 @@ class Networks:
             slot.unload_after(seconds)
 
     def _load_retriever(self, name: str) -> RetrieverLanes:
-        settings = self._settings
-        retriever = BlipRetriever.from_pretrained(
-            name, device=settings.device, dtype=settings.dtype, match_dtype=settings.match_dtype
-        )
-        return RetrieverLanes(retriever)
+        return RetrieverLanes(load_retriever(self._settings, name))
 
-    def _load_captioner(self, name: str) -> Writer:
-        captioner = BlipCaptioner.from_pretrained(
-            name, device=self._settings.device, dtype=self._settings.dtype
-        )
+    def _load_captioner(self, name: str) -> WriterLane:
+        captioner = load_captioner(self._settings, name)
 
         def run(calls: Sequence[tuple[Image.Image, str]]) -> list[str]:
             images, prompts = [image for image, _ in calls], [prompt for _, prompt in calls]
             return captioner.caption(images, prompts)
 
-        return Writer(captioner, Lane("caption", run, DECODED_TOGETHER), self._batcher)
+        return WriterLane(captioner, Lane("caption", run, DECODED_TOGETHER))
 
-    def _load_answerer(self, name: str) -> Answering:
-        answerer = BlipAnswerer.from_pretrained(
-            name, device=self._settings.device, dtype=self._settings.dtype
-        )
-        return Answering(answerer, self._batcher)
+    def _load_answerer(self, name: str) -> _Answering:
+        return _Answering(load_answerer(self._settings, name))
+
+
+class RequestNetworks:
+    """The Networks of one request: what they compute waits and ends as its ticket says."""
+
+    def __init__(self, shared: SharedNetworks, ticket: Ticket) -> None:
+        self._shared = shared
+        self._ticket = ticket
+
+    def retriever(self, identity: CheckpointIdentity) -> BatchedRetriever:
+        """See Networks.retriever."""
+        return self._shared.retriever(identity, self._ticket)
+
+    def captioner(self, retrieval: str) -> BatchedWriter:
+        """See Networks.captioner."""
+        return self._shared.captioner(retrieval, self._ticket)
+
+    def answerer(self, retrieval: str, choices: Sequence[str] | None = None) -> BatchedWriter:
+        """See Networks.answerer."""
+        return self._shared.answerer(retrieval, self._ticket, choices)

@@ -7,32 +7,30 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import ExitStack
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
 from api.batching import Ticket
-from api.details import detail, indexed
 from api.engine import Engine
 from api.flights import Flights
 from api.gate import Gate, while_connected
 from api.observe import Metrics
 from api.settings import ServiceSettings
-from api.thumbnails import Thumbnails
-from api.uploads import Upload
 from api.warmth import Readiness, Warmth
 from blipsearch.catalog.keys import Keys
 from blipsearch.collection import Collection
+from blipsearch.details import changed, detail, indexed
 from blipsearch.heatmap import png_bytes
 from blipsearch.records import CollectionInfo, ImageEntry
 from blipsearch.resource import Resource
 from blipsearch.schemas import (
     AnswerRequest,
     AnswerResponse,
-    CaptionRequest,
     CaptionResponse,
     CollectionSummary,
+    EventName,
     ImageChange,
     ImageDetail,
     SearchRequest,
@@ -40,13 +38,12 @@ from blipsearch.schemas import (
 )
 from blipsearch.search import SearchEvent
 from blipsearch.settings import Settings
+from blipsearch.thumbnails import Thumbnails
+from indexer.uploads import Upload
 
 __all__ = ["SearchService"]
 
 T = TypeVar("T")
-
-EventName = Literal["ranking", "matches", "result"]
-"""What an event of a search is: the hits by cosine, a batch that was judged, or the answer."""
 
 
 class SearchService(Resource):
@@ -168,26 +165,31 @@ class SearchService(Resource):
         yield "result", response
 
     async def caption(
-        self, name: str, image_id: int, wanted: CaptionRequest, request: Request
+        self, name: str, picture: int | bytes, prompt: str | None, request: Request
     ) -> CaptionResponse:
-        """Caption an image. Raises CollectionNotFoundError, ImageError, QueryError."""
+        """Caption an image or a file; see Operations.caption. Raises CollectionNotFoundError."""
         return await self._do(
-            request, lambda ticket: self._engine.caption(name, image_id, wanted, ticket)
+            request, lambda ticket: self._engine.operations(name, ticket).caption(picture, prompt)
         )
 
     async def answer(
-        self, name: str, image_id: int, wanted: AnswerRequest, request: Request
+        self, name: str, picture: int | bytes, asked: AnswerRequest, request: Request
     ) -> AnswerResponse:
-        """Answer a question about an image. Raises as `caption` does."""
-        return await self._do(
-            request, lambda ticket: self._engine.answer(name, image_id, wanted, ticket)
-        )
+        """Answer a question about an image or a file; see Operations.answer."""
+
+        def work(ticket: Ticket) -> AnswerResponse:
+            operations = self._engine.operations(name, ticket)
+            return operations.answer(picture, asked.question, asked.choices)
+
+        return await self._do(request, work)
 
     async def heat_map(self, name: str, image_id: int, text: str, request: Request) -> bytes:
         """Draw, as PNG, which part of an image answers to which word. Raises as `caption`."""
-        return await self._do(
-            request, lambda ticket: png_bytes(self._engine.heat_map(name, image_id, text, ticket))
-        )
+
+        def work(ticket: Ticket) -> bytes:
+            return png_bytes(self._engine.operations(name, ticket).heat_map(image_id, text))
+
+        return await self._do(request, work)
 
     async def add(self, name: str, upload: Upload, request: Request) -> tuple[int, bool]:
         """Add a picture; see Engine.add."""
@@ -203,12 +205,7 @@ class SearchService(Resource):
 
     def change(self, name: str, image_id: int, change: ImageChange) -> ImageDetail:
         """Replace an image's tags or metadata. Raises ImageNotFoundError, QueryError."""
-        collection = self.collection(name)
-        if change.metadata is not None:  # first: it may be refused, and tags are not then changed
-            collection.set_metadata(image_id, change.metadata)
-        if change.tags is not None:
-            collection.set_tags(image_id, change.tags)
-        return detail(collection, image_id)
+        return changed(self.collection(name), image_id, change)
 
     def remove(self, name: str, image_id: int) -> None:
         """Take an image out of a collection; see Engine.remove."""

@@ -86,10 +86,9 @@ class Warmth(Resource):
             if self._preload:
                 checkpoint = self._engine.collections.get(name).checkpoint.name
                 blank = [Image.new("RGB", (64, 64), "white")]
-                captioner = self._engine.networks.captioner(checkpoint, self._ticket)
-                captioner.write(blank, "", self._ticket)
-                answerer = self._engine.networks.answerer(checkpoint, self._ticket)
-                answerer.write(blank, "what is it?", self._ticket)
+                networks = self._engine.networks.for_request(self._ticket)
+                networks.captioner(checkpoint).write(blank, "")
+                networks.answerer(checkpoint).write(blank, "what is it?")
         except CancelledError:
             return
         except BlipSearchError as error:

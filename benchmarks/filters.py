@@ -25,7 +25,7 @@ import numpy as np
 
 from blipsearch.catalog import Catalog
 from blipsearch.filters.text import parse_filter
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import CheckpointIdentity, Exif, ImageFile, IndexedFile
 
 DIM = 256
@@ -80,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library"
         with (
-            open_library(library, create=True) as opened,
+            Library.open(library, create=True) as opened,
             opened.create_collection("photos", _identity()) as photos,
         ):
             photos.add_source("/pictures")

@@ -14,7 +14,7 @@ import numpy as np
 from blipsearch.blip import BlipCaptioner, BlipRetriever
 from blipsearch.blip.captioner import PROMPT
 from blipsearch.collection import Collection
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.picturebook import grammar
 from blipsearch.picturebook.render import render
 from blipsearch.picturebook.scene import Scene
@@ -45,7 +45,7 @@ def measure_hybrid(
         "a short text of a user": short.__getitem__,
     }
     found = {}
-    with open_library(folder / "library", create=True) as library:
+    with Library.open(folder / "library", create=True) as library:
         for number, (name, texts) in enumerate(kinds.items()):
             with library.create_collection(f"texts-{number}", retriever.identity) as collection:
                 index_collection(collection, retriever, [str(pictures)])

@@ -31,7 +31,7 @@ from benchmarks.service_figure import draw_overload
 from benchmarks.service_load import Answers, Load, Request, measured
 from blipsearch.blip import BlipRetriever
 from blipsearch.errors import CollectionNotFoundError
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.picturebook import COLOURS, KINDS, RELATIONS, SETTINGS, gallery, render
 from indexer.pipeline import IndexOptions, index_collection
 
@@ -132,21 +132,21 @@ def _ready_port(process: subprocess.Popen[bytes], log: Path) -> int:
     raise SystemExit(f"the service did not start:\n{log.read_text()}")
 
 
-def make_library(directory: Path) -> None:
+def make_library(directory: Path, scenes: int = SCENES) -> None:
     """Draw and index the scenes, unless they are there."""
     pictures = directory / "pictures"
     retriever = BlipRetriever.from_pretrained("builtin")
-    with open_library(directory, create=True) as library:
+    with Library.open(directory, create=True) as library:
         try:
             collection = library.collection(COLLECTION)
         except CollectionNotFoundError:
             collection = library.create_collection(COLLECTION, retriever.identity)
         with collection:
-            if collection.info.indexed >= SCENES:
+            if collection.info.indexed >= scenes:
                 return
-            print(f"drawing and indexing {SCENES} scenes", flush=True)
+            print(f"drawing and indexing {scenes} scenes", flush=True)
             pictures.mkdir(exist_ok=True)
-            for number, scene in enumerate(gallery(SCENES, SEED)):
+            for number, scene in enumerate(gallery(scenes, SEED)):
                 path = pictures / f"scene-{number:05}.png"
                 if not path.exists():
                     render(scene, PICTURE_SIZE).save(path, compress_level=1)

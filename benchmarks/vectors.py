@@ -31,7 +31,7 @@ from benchmarks.vectors_filters import filter_table, measure_filters
 from benchmarks.vectors_library import COLLECTION, write_library
 from benchmarks.vectors_measuring import Queries, measure, table, verdict
 from benchmarks.vectors_mixture import Mixture, spectrum
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import Embeddings
 from blipsearch.vectors import IndexNeeds, VectorIndex
 
@@ -67,7 +67,7 @@ def main() -> None:
         library = work / "library"
         shutil.rmtree(library, ignore_errors=True)
         _timed("the catalog", lambda: write_library(library, vectors))
-        with open_library(library) as opened, opened.collection(COLLECTION) as collection:
+        with Library.open(library) as opened, opened.collection(COLLECTION) as collection:
             read = collection._live.embeddings  # noqa: SLF001  # for indexes beside its own
             directory = library / "collections" / "1"
             small, compact = _timed(

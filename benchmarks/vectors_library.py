@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import CheckpointIdentity, Embeddings
 
 __all__ = ["COLLECTION", "write_library"]
@@ -26,7 +26,7 @@ def write_library(directory: Path, embeddings: Embeddings) -> None:
     """
     identity = CheckpointIdentity("mixture", "", "b" * 64, embeddings.shape[1])
     with (
-        open_library(directory, create=True) as library,
+        Library.open(directory, create=True) as library,
         library.create_collection(COLLECTION, identity) as collection,
     ):
         source = collection.add_source("/pictures")

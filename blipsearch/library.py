@@ -7,6 +7,7 @@ import re
 import shutil
 import unicodedata
 from pathlib import Path
+from typing import Self
 
 from blipsearch.catalog import Catalog
 from blipsearch.catalog.keys import Keys
@@ -18,31 +19,11 @@ from blipsearch.resource import Resource
 from blipsearch.schemas import CollectionSummary, StatesSummary
 from blipsearch.states import StateStore
 
-__all__ = ["Library", "open_library", "upgrade_library"]
+__all__ = ["Library", "upgrade_library"]
 
 _CATALOG = "catalog.sqlite"
 _COLLECTIONS = "collections"
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
-
-
-def open_library(path: str | os.PathLike[str], *, create: bool = False) -> Library:
-    """Open the library in a directory; with `create`, make it where there is none.
-
-    Raises LibraryNotFoundError where there is none, LibraryRevisionError where another version
-    made it (its file is then untouched), LibraryError where it is damaged or cannot be used.
-    """
-    directory = Path(path).expanduser()
-    database = directory / _CATALOG
-    migrations = Migrations.shipped()
-    try:
-        migrations.check(database)
-    except LibraryNotFoundError:
-        if not create:
-            raise
-        _make_directory(directory)
-        migrations.create(database)
-        migrations.check(database)
-    return Library(directory, Catalog(database))
 
 
 def upgrade_library(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -55,7 +36,7 @@ def upgrade_library(path: str | os.PathLike[str]) -> tuple[str, str]:
 
 
 class Library(Resource):
-    """An open library; made by `open_library`. Close it after the collections it gave out."""
+    """An open library; made by `Library.open`. Close it after the collections it gave out."""
 
     def __init__(self, path: Path, catalog: Catalog) -> None:
         self.path = path
@@ -64,6 +45,26 @@ class Library(Resource):
 
     def __str__(self) -> str:
         return f"library {self.path}"
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, create: bool = False) -> Self:
+        """Open the library in a directory; with `create`, make it where there is none.
+
+        Raises LibraryNotFoundError where there is none, LibraryRevisionError where another version
+        made it (its file is then untouched), LibraryError where it is damaged or cannot be used.
+        """
+        directory = Path(path).expanduser()
+        database = directory / _CATALOG
+        migrations = Migrations.shipped()
+        try:
+            migrations.check(database)
+        except LibraryNotFoundError:
+            if not create:
+                raise
+            _make_directory(directory)
+            migrations.create(database)
+            migrations.check(database)
+        return cls(directory, Catalog(database))
 
     def collections(self) -> list[CollectionInfo]:
         """All collections, by name."""
@@ -106,14 +107,14 @@ class Library(Resource):
 
     def collection(self, name: str) -> Collection:
         """Open a collection. Raises CollectionNotFoundError, which lists those there are."""
-        return self._open(self._catalog.collections.find(unicodedata.normalize("NFC", name)))
+        return self._open(self._catalog.collections.find(_spelled(name)))
 
     def remove_collection(self, name: str) -> None:
         """Remove a collection with everything blipsearch stored for it; the pictures stay.
 
         Raises CollectionNotFoundError.
         """
-        info = self._catalog.collections.find(unicodedata.normalize("NFC", name))
+        info = self._catalog.collections.find(_spelled(name))
         self._catalog.collections.remove(info.id)
         directory = self._directory(info)
         try:
@@ -156,8 +157,13 @@ def _make_directory(directory: Path) -> None:
         ) from error
 
 
+def _spelled(name: str) -> str:
+    """The name as it is kept; what is no Unicode becomes an escape, which no name has."""
+    return unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
 def _checked_name(name: str) -> str:
-    name = unicodedata.normalize("NFC", name)
+    name = _spelled(name)
     if not _NAME.fullmatch(name):
         raise SettingsError(
             f"a collection cannot be called {name!r}: use 1 to 100 letters, digits, '.', '_' or "

@@ -93,7 +93,7 @@ class Searcher:
         pages that `next_cursor` leads to.
 
         Where a rerank follows, `on_event` first gets the page by cosine, then each batch of
-        judgements. `include` and `ask` are for a service: here they change nothing.
+        judgements. `include` and `ask` change nothing here: Operations sees to them.
 
         Raises QueryError for a query or numbers that cannot be used, InvalidFilterError,
         InvalidCursorError, CursorExpiredError, ImageNotFoundError for an image in the query,

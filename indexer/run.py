@@ -18,7 +18,7 @@ from blipsearch.collection import Collection
 from blipsearch.edge import ExitCode
 from blipsearch.errors import CollectionNotFoundError, LibraryBusyError, SnapshotError
 from blipsearch.images import memory_returned_at_once
-from blipsearch.library import Library, open_library
+from blipsearch.library import Library
 from blipsearch.settings import Settings
 from blipsearch.vectors import IndexNeeds
 from indexer.pipeline import IndexOptions, IndexSummary, index_collection
@@ -36,7 +36,7 @@ def run_index(
     continued with its own.
     """
     with (
-        open_library(settings.library, create=True) as library,
+        Library.open(settings.library, create=True) as library,
         _opened(library, settings, checkpoint) as (collection, retriever),
         _interruptible() as stop,
     ):

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ServiceSettings
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.settings import make_settings
 from tests.support import HERE
 
@@ -50,7 +50,7 @@ def client_of(library: Path, **settings: Any) -> Iterator[TestClient]:
 def guarded(library: Path, copy: Path, **settings: Any) -> Iterator[Guarded]:
     """A service of a copy of the library that has two keys, `reader` and `writer`."""
     shutil.copytree(library, copy)
-    with open_library(copy) as opened:
+    with Library.open(copy) as opened:
         _, read = opened.keys.make("reader", "read")
         _, write = opened.keys.make("writer", "write")
     with client_of(copy, **settings) as client:

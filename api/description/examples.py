@@ -66,6 +66,9 @@ _IMAGE = {
     "answers": [],
 }
 
+_PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+"""A GIF of one pixel."""
+
 EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "SearchRequest": {
         "query": "a dog on a beach",
@@ -89,12 +92,17 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "ImageDetail": _IMAGE,
     "ImageChange": {"tags": ["beach", "dog"], "metadata": {"event": "summer"}},
     "CaptionRequest": {"prompt": "a picture of "},
+    "PictureCaptionRequest": {"image": _PIXEL, "prompt": "a picture of "},
     "CaptionResponse": {
         "text": "a picture of a dog running on a beach",
         "match": 0.995,
         "checkpoint": "Salesforce/blip-image-captioning-base",
     },
     "AnswerRequest": {"question": "what color is the dog?", "choices": ["black", "brown", "white"]},
+    "PictureAnswerRequest": {
+        "image_url": "https://example.org/dog.jpg",
+        "question": "what color is the dog?",
+    },
     "AnswerResponse": {
         "question": "what color is the dog?",
         "answer": "brown",

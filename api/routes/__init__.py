@@ -1,1 +1,5 @@
 """The routes, one file a resource."""
+
+from blipsearch.schemas import build_all
+
+build_all()

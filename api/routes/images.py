@@ -10,11 +10,10 @@ from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
+from pydantic import Field
 
 from api.deps import Service
 from api.description.errors import GUARDED, errors
-from api.thumbnails import ThumbnailSize
-from api.uploads import Upload
 from blipsearch.errors import QueryError
 from blipsearch.schemas import (
     AnswerRequest,
@@ -25,6 +24,7 @@ from blipsearch.schemas import (
     ImageDetail,
     Tag,
 )
+from indexer.uploads import Upload
 
 router = APIRouter(
     prefix="/v1/collections/{name}/images",
@@ -33,6 +33,8 @@ router = APIRouter(
 )
 
 ImageId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+ThumbnailSize = Annotated[int, Field(ge=16, le=2048)]
+"""The longest side, in pixels."""
 
 REVALIDATE = "private, no-cache"
 """A content may change under its id, so a browser asks again, and is told that it has not."""
@@ -130,7 +132,7 @@ async def caption(
     service: Service, name: str, image_id: ImageId, wanted: CaptionRequest, request: Request
 ) -> CaptionResponse:
     """Say in words what an image shows."""
-    return await service.caption(name, image_id, wanted, request)
+    return await service.caption(name, image_id, wanted.prompt, request)
 
 
 @router.post("/{image_id}/answer")

@@ -9,14 +9,15 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import format_sse_event
 
-from api.deps import SearchIntake, Service
+from api.deps import RequestIntake, Service
 from api.description.errors import GUARDED, errors
 from api.errors import failed
 from api.gate import while_connected
 from api.observe import note_stages
 from api.service import SearchService
 from blipsearch.errors import BlipSearchError
-from blipsearch.query import checked_request, parse_query
+from blipsearch.query import checked_request
+from blipsearch.query.text import parse_query
 from blipsearch.schemas import Hybrid, SearchRequest, SearchResponse, Sort
 from blipsearch.search import SearchEvent
 
@@ -45,7 +46,7 @@ ANSWERS: dict[int | str, dict[str, object]] = {
 @router.post("", response_model=SearchResponse, responses=ANSWERS)
 async def search(
     service: Service,
-    intake: SearchIntake,
+    intake: RequestIntake,
     name: str,
     wanted: SearchRequest,
     request: Request,
@@ -58,7 +59,7 @@ async def search(
 @router.get("", response_model=SearchResponse, responses=ANSWERS)
 async def search_by_url(  # noqa: PLR0913  # a route's parameters are its interface
     service: Service,
-    intake: SearchIntake,
+    intake: RequestIntake,
     name: str,
     request: Request,
     *,

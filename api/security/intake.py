@@ -1,6 +1,8 @@
-"""What a search may ask of the service beyond what its schema says."""
+"""What a request may ask of the service beyond what its schema says."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from pydantic_core import PydanticSerializationError
 from starlette.concurrency import run_in_threadpool
@@ -10,13 +12,13 @@ from api.settings import ServiceSettings
 from blipsearch.errors import ForbiddenError, InvalidFilterError
 from blipsearch.filters import Filter, conditions
 from blipsearch.filters.text import load_filter
-from blipsearch.schemas import SearchRequest
+from blipsearch.schemas import SearchRequest, SentPicture
 
 __all__ = ["Intake"]
 
 
 class Intake:
-    """Looks at searches before they are let in: their filters, and the pictures they name by URL.
+    """Looks at requests before they are let in: filters, and the pictures they name by URL.
 
     `fetcher` is how pictures are fetched where the settings allow it.
     """
@@ -41,12 +43,7 @@ class Intake:
             urls.append(request.image_url)
         if not urls:
             return request
-        if self._fetcher is None:
-            raise ForbiddenError(
-                "the service fetches no pictures: send the picture's bytes as image, or allow "
-                "image_url with BLIPSEARCH_SERVICE_IMAGE_URLS=true"
-            )
-        contents = await self._fetcher.fetch(urls)
+        contents = await self._fetched(urls)
         if request.image_url is not None:
             fetched = {"image": contents[request.image_url], "image_url": None}
             return request.model_copy(update=fetched)
@@ -57,6 +54,20 @@ class Intake:
             for term in request.terms or ()
         )
         return request.model_copy(update={"terms": terms})
+
+    async def content(self, picture: SentPicture) -> bytes:
+        """Return the bytes of a request's picture. Raises as `resolved` does for a URL."""
+        if picture.image_url is None:
+            return picture.image or b""
+        return (await self._fetched([picture.image_url]))[picture.image_url]
+
+    async def _fetched(self, urls: Sequence[str]) -> Mapping[str, bytes]:
+        if self._fetcher is None:
+            raise ForbiddenError(
+                "the service fetches no pictures: send the picture's bytes as image, or allow "
+                "image_url with BLIPSEARCH_SERVICE_IMAGE_URLS=true"
+            )
+        return await self._fetcher.fetch(urls)
 
     def _checked(self, given: str | Filter) -> Filter:
         read = load_filter(given)

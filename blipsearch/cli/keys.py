@@ -92,10 +92,10 @@ def remove(name: NameArgument, *, library: LibraryOption = None) -> None:
 
 @contextmanager
 def _keys(library: Path | None) -> Iterator[Keys]:
-    from blipsearch.library import open_library
+    from blipsearch.library import Library
     from blipsearch.settings import make_settings
 
-    with open_library(make_settings(library=library).library) as opened:
+    with Library.open(make_settings(library=library).library) as opened:
         yield opened.keys
 
 

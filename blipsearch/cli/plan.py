@@ -40,7 +40,7 @@ def plan(  # noqa: PLR0913  # a command's options are its interface
     as_json: JsonOption = False,
 ) -> None:
     """Show which vector index suits a collection, and what it does on a sample of it."""
-    from blipsearch.library import open_library
+    from blipsearch.library import Library
     from blipsearch.settings import make_settings
     from blipsearch.vectors import IndexNeeds
 
@@ -53,7 +53,7 @@ def plan(  # noqa: PLR0913  # a command's options are its interface
         vector_recall=vector_recall,
     )
     needs = IndexNeeds(settings.vector_bytes, settings.vector_recall)
-    with open_library(settings.library) as opened, opened.collection(settings.collection) as one:
+    with Library.open(settings.library) as opened, opened.collection(settings.collection) as one:
         plans = one.consider_index(needs, count)
         planned_for = one.index_info.vectors if count is None else count
         measured = one.measure_index(plans[0], needs.recall)

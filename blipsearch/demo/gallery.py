@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.errors import CollectionNotFoundError
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.picturebook import gallery, render
 from blipsearch.settings import Settings
 from indexer.pipeline import IndexOptions, IndexSummary, Progress, index_collection
@@ -32,13 +32,13 @@ def ensure_demo(settings: Settings, *, on_drawn: Drawn, on_indexed: Progress) ->
     """Bring the collection `demo` of the settings' library up to date, drawing what is missing.
 
     The library is made when it is not there. A second run changes nothing. Raises the errors of
-    `open_library` and CollectionCheckpointError when `demo` was embedded with other weights.
+    `Library.open` and CollectionCheckpointError when `demo` was embedded with other weights.
     """
     folder = gallery_folder(settings.library)
     retriever = BlipRetriever.from_pretrained(
         "builtin", device=settings.device, dtype=settings.dtype
     )
-    with open_library(settings.library, create=True) as library:
+    with Library.open(settings.library, create=True) as library:
         _draw(folder, on_drawn)
         try:
             collection = library.collection(DEMO_COLLECTION)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
-from blipsearch.blip.captioner import PROMPT
 from blipsearch.collection import Collection
 from blipsearch.demo.gallery import DEMO_COLLECTION, gallery_folder
-from blipsearch.images import open_image
-from blipsearch.library import open_library
-from blipsearch.query import Query
-from blipsearch.schemas import Hit, Term
-from blipsearch.search import Searcher
+from blipsearch.describe import LoadedNetworks
+from blipsearch.library import Library
+from blipsearch.operations import Operations
+from blipsearch.schemas import Hit, SearchRequest
 from blipsearch.settings import Settings
 from blipsearch.sheet import contact_sheet, save_sheet
 
@@ -78,46 +74,42 @@ class _Exhibitor:
     """Searches the demo's collection and describes what it finds."""
 
     def __init__(self, collection: Collection, settings: Settings, folder: Path) -> None:
-        device, dtype = settings.device, settings.dtype
+        builtin = {"caption_checkpoint": "builtin", "answer_checkpoint": "builtin"}
+        networks = LoadedNetworks(settings.model_copy(update=builtin))
+        self._operations = Operations(collection, networks, max_pixels=settings.max_pixels)
         self._collection = collection
-        self._retriever = BlipRetriever.from_pretrained("builtin", device=device, dtype=dtype)
-        self._captioner = BlipCaptioner.from_pretrained("builtin", device=device, dtype=dtype)
-        self._answerer = BlipAnswerer.from_pretrained("builtin", device=device, dtype=dtype)
-        self._searcher = Searcher(collection, self._retriever, max_pixels=settings.max_pixels)
-        self._max_pixels = settings.max_pixels
         self._folder = folder
 
     def show_text(self, asked: Asked, number: int) -> Shown:
-        found = self._searcher.search(asked.query, limit=LIMIT, min_match=MIN_MATCH)
-        return self._shown(asked, found.hits, found.candidates, number)
+        request = SearchRequest(
+            query=asked.query,
+            limit=LIMIT,
+            min_match=MIN_MATCH,
+            include=("caption",),
+            ask=asked.question or None,
+        )
+        return self._shown(asked, request, number)
 
     def show_image(self, picture: Path, number: int) -> Shown:
-        query = Query((Term(image=picture.read_bytes()),))
-        found = self._searcher.search(query, limit=LIMIT)
         asked = Asked(picture.name, "an image as the query", "")
-        return self._shown(asked, found.hits, found.candidates, number)
+        request = SearchRequest(image=picture.read_bytes(), limit=LIMIT, include=("caption",))
+        return self._shown(asked, request, number)
 
-    def _shown(self, asked: Asked, hits: Sequence[Hit], candidates: int, number: int) -> Shown:
-        entries = self._collection.images([hit.id for hit in hits])
+    def _shown(self, asked: Asked, request: SearchRequest, number: int) -> Shown:
+        found = self._operations.search(request)
+        entries = self._collection.images([hit.id for hit in found.hits])
         files = [entry.absolute_path for entry in entries]
-        images = [open_image(file, max_pixels=self._max_pixels).image for file in files]
-        # The built-in checkpoint learnt its captions behind this prompt; shown, it says nothing.
-        captions = self._captioner.caption(images, prompt=PROMPT) if images else []
-        answers = [""] * len(images)
-        if images and asked.question:
-            answers = self._answerer.answer(images, [asked.question] * len(images))
         sheet = self._folder / f"query-{number}.jpg"
-        save_sheet(contact_sheet(asked.query, hits, files), sheet)
-        described = zip(hits, files, captions, answers, strict=True)
+        save_sheet(contact_sheet(asked.query, found.hits, files), sheet)
         return Shown(
             query=asked.query,
             shows=asked.shows,
             question=asked.question,
             hits=tuple(
-                ShownHit(hit, Path(file), caption.removeprefix(PROMPT), answer)
-                for hit, file, caption, answer in described
+                ShownHit(hit, Path(file), hit.caption or "", hit.answer or "")
+                for hit, file in zip(found.hits, files, strict=True)
             ),
-            candidates=candidates,
+            candidates=found.candidates,
             sheet=sheet,
         )
 
@@ -129,7 +121,7 @@ def show(settings: Settings) -> Showcase:
     """
     folder = gallery_folder(settings.library).parent
     with (
-        open_library(settings.library) as library,
+        Library.open(settings.library) as library,
         library.collection(DEMO_COLLECTION) as collection,
     ):
         exhibitor = _Exhibitor(collection, settings, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from blipsearch.errors import InvalidFilterError
 from blipsearch.filters.fields import FieldProblem
@@ -12,7 +12,7 @@ from blipsearch.filters.tree import MOST_DEPTH, Filter
 
 __all__ = ["filter_json", "parse_json_filter"]
 
-_ADAPTER: TypeAdapter[Filter] = TypeAdapter(Filter)
+_ADAPTER: TypeAdapter[Filter] = TypeAdapter(Filter, config=ConfigDict(defer_build=True))
 
 _FORMS = "a filter is an object with 'field' and 'value', with 'near', 'has', 'and', 'or' or 'not'"
 _TOO_DEEP = f"a filter is nested at most {MOST_DEPTH} deep"

@@ -91,7 +91,11 @@ _FieldName = Annotated[str, _field_schema(tuple(FIELDS))]
 
 class _Node(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        serialize_by_alias=True,
+        defer_build=True,  # the SDK imports this, and may never use a filter
     )
 
 
@@ -265,9 +269,6 @@ def _within_limits(root: _Any) -> _Any:
 
 Filter = Annotated[_Any, AfterValidator(_within_limits)]
 """Any filter, within the limits of depth and number."""
-
-for _model in (And, Or, Not):
-    _model.model_rebuild()
 
 
 def conditions(filter_: Filter) -> Iterator[Condition]:

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from blipsearch.blip import BlipRetriever
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.picturebook import Scene, full_caption, gallery, render
 from indexer.pipeline import IndexOptions, index_collection
 from tests.browser.slowline import Line, line_to
@@ -70,7 +70,7 @@ def scene_library(tmp_path_factory: pytest.TempPathFactory, scene_folder: Path) 
     directory = tmp_path_factory.mktemp("browsed") / "library"
     retriever = BlipRetriever.from_pretrained("builtin", device="cpu")
     with (
-        open_library(directory, create=True) as library,
+        Library.open(directory, create=True) as library,
         library.create_collection("scenes", retriever.identity) as collection,
     ):
         index_collection(collection, retriever, [scene_folder], IndexOptions(batch_size=16))

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.picturebook import full_caption, gallery, render
 from tests.browser.conftest import SCENES, NewVisit
 from tests.serving import Serving
@@ -60,7 +60,7 @@ def test_a_library_with_keys_asks_for_one_and_lets_its_owner_out_again(
 ) -> None:
     visit = new_visit(own_server.url)
     visit.expected |= {"401", "403"}
-    with open_library(own_library) as library:
+    with Library.open(own_library) as library:
         _, key = library.keys.make("reader", "read")
         try:
             visit.open(q="a dog")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blipsearch import open_library
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
 from blipsearch.errors import (
@@ -19,6 +18,7 @@ from blipsearch.errors import (
     ImageUnreadableError,
 )
 from blipsearch.explain import Explainer
+from blipsearch.library import Library
 from blipsearch.records import ImageEntry, StateKey, StatesKind
 from blipsearch.testing import write_sample_images, write_tiny_checkpoint
 from indexer.pipeline import index_collection
@@ -39,7 +39,7 @@ def _indexed(
     """A collection of three pictures, and the entry of one of them."""
     write_sample_images(tmp_path / "photos", 3)
     with (
-        open_library(tmp_path / "library", create=True) as library,
+        Library.open(tmp_path / "library", create=True) as library,
         library.create_collection("photos", retriever.identity) as collection,
     ):
         collection.set_states(kind)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blipsearch.errors import LibraryError
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.testing import write_sample_images, write_tiny_checkpoint
 from tests.data.hostile import BAD, GOOD, rgb_png, write_hostile_folder
 from tests.support import Command, Finished
@@ -58,7 +58,7 @@ def python(*arguments: object) -> Finished:
 
 def indexed_paths(library: Path, collection: str = "default") -> dict[str, tuple[int, int]]:
     """The paths of a collection's indexed images, with their width and height as shown."""
-    with open_library(library) as opened, opened.collection(collection) as one:
+    with Library.open(library) as opened, opened.collection(collection) as one:
         return {
             entry.path: (entry.width or 0, entry.height or 0)
             for entry in one.entries(status="indexed")
@@ -225,7 +225,7 @@ def wait_for_images(library: Path, process: subprocess.Popen[str]) -> None:
 
 def count_images(library: Path) -> int:
     try:
-        with open_library(library) as opened:
+        with Library.open(library) as opened:
             return sum(one.indexed for one in opened.collections())
     except LibraryError:
         return 0  # not there yet, or in the making

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from tests.support import Command
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """A library without keys."""
-    with open_library(tmp_path / "library", create=True):
+    with Library.open(tmp_path / "library", create=True):
         return tmp_path / "library"
 
 
@@ -26,7 +26,7 @@ def test_a_key_is_printed_once_and_alone_so_that_a_script_can_keep_it(
     assert finished.code == 0
     assert "not shown again" in finished.err
     assert "nobody without a key" in finished.err
-    with open_library(empty) as library:
+    with Library.open(empty) as library:
         found = library.keys.find(key)
     assert found is not None
     assert (found.name, found.scope) == ("phone", "read")
@@ -52,7 +52,7 @@ def test_a_revoked_key_stays_in_the_list_until_it_is_forgotten(
     key = blipsearch("keys", "add", "phone", "--library", empty).out.strip()
 
     assert blipsearch("keys", "revoke", "phone", "--library", empty).code == 0
-    with open_library(empty) as library:
+    with Library.open(empty) as library:
         assert library.keys.find(key) is None
     assert ", revoked " in blipsearch("keys", "list", "--library", empty).out
 

@@ -20,7 +20,7 @@ from blipsearch.errors import (
     LibraryRevisionError,
     SettingsError,
 )
-from blipsearch.library import open_library, upgrade_library
+from blipsearch.library import Library, upgrade_library
 from tests.unit.collection_makers import (
     identity,
     indexed_file,
@@ -48,20 +48,20 @@ def _nearest(directory: Path, seed: int) -> int:
 def test_nothing_there_names_the_command_that_makes_a_library(tmp_path: Path) -> None:
     wanted = tmp_path / "my pictures"
     with pytest.raises(LibraryNotFoundError) as refused:
-        open_library(wanted)
+        Library.open(wanted)
     assert f"`blipsearch index SOURCE --library '{wanted}'`" in str(refused.value)
     assert not wanted.exists()
 
 
 def test_a_library_is_made_only_when_asked_and_then_opens(tmp_path: Path) -> None:
-    with open_library(tmp_path / "a" / "b", create=True) as library:
+    with Library.open(tmp_path / "a" / "b", create=True) as library:
         assert library.collections() == []
-    with open_library(str(tmp_path / "a" / "b")) as library:
+    with Library.open(str(tmp_path / "a" / "b")) as library:
         assert library.path == tmp_path / "a" / "b"
 
 
 def test_collections_are_made_listed_opened_and_removed(tmp_path: Path) -> None:
-    with open_library(tmp_path, create=True) as library:
+    with Library.open(tmp_path, create=True) as library:
         for name in ("b", "a"):
             with library.create_collection(name, identity()) as collection:
                 collection.write([])
@@ -76,7 +76,7 @@ def test_collections_are_made_listed_opened_and_removed(tmp_path: Path) -> None:
 
 
 def test_a_new_collection_never_finds_the_files_of_a_removed_one(tmp_path: Path) -> None:
-    with open_library(tmp_path, create=True) as library:
+    with Library.open(tmp_path, create=True) as library:
         library.create_collection("a", identity()).close()
         library.remove_collection("a")
         with library.create_collection("a", identity()) as again:
@@ -85,7 +85,7 @@ def test_a_new_collection_never_finds_the_files_of_a_removed_one(tmp_path: Path)
 
 def test_an_open_collection_learns_that_it_was_removed(tmp_path: Path) -> None:
     with new_collection(tmp_path) as photos:
-        with open_library(tmp_path) as other:
+        with Library.open(tmp_path) as other:
             other.remove_collection("photos")
         with pytest.raises(CollectionNotFoundError, match="was removed"):
             photos.refresh()
@@ -103,7 +103,7 @@ def test_removing_a_collection_removes_all_its_rows(tmp_path: Path) -> None:
         photos.remove([3])
         photos.begin_run()
         photos.snapshot()
-    with open_library(tmp_path) as library:
+    with Library.open(tmp_path) as library:
         library.remove_collection("photos")
     with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
         for table in (
@@ -114,7 +114,7 @@ def test_removing_a_collection_removes_all_its_rows(tmp_path: Path) -> None:
 
 
 def test_an_unknown_collection_names_those_there_are(tmp_path: Path) -> None:
-    with open_library(tmp_path, create=True) as library:
+    with Library.open(tmp_path, create=True) as library:
         with pytest.raises(CollectionNotFoundError, match="there is none yet"):
             library.collection("photos")
         for name in ("holiday", "work"):
@@ -127,7 +127,7 @@ def test_an_unknown_collection_names_those_there_are(tmp_path: Path) -> None:
 
 
 def test_a_taken_name_is_refused(tmp_path: Path) -> None:
-    with open_library(tmp_path, create=True) as library:
+    with Library.open(tmp_path, create=True) as library:
         library.create_collection("photos", identity()).close()
         with pytest.raises(CollectionExistsError, match="already a collection 'photos'"):
             library.create_collection("photos", identity())
@@ -135,7 +135,7 @@ def test_a_taken_name_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "Fotos-Köln_2024.1", "写真", "x" * 100])
 def test_a_name_may_have_letters_digits_and_a_few_signs(tmp_path: Path, name: str) -> None:
-    with open_library(tmp_path, create=True) as library:
+    with Library.open(tmp_path, create=True) as library:
         library.create_collection(name, identity()).close()
         library.collection(name).close()
 
@@ -145,14 +145,14 @@ def test_a_name_may_have_letters_digits_and_a_few_signs(tmp_path: Path, name: st
 )
 def test_other_names_are_refused(tmp_path: Path, name: str) -> None:
     with (
-        open_library(tmp_path, create=True) as library,
+        Library.open(tmp_path, create=True) as library,
         pytest.raises(SettingsError, match="a collection cannot be called"),
     ):
         library.create_collection(name, identity())
 
 
 def test_a_name_is_the_same_however_its_accents_are_typed(tmp_path: Path) -> None:
-    with open_library(tmp_path, create=True) as library:
+    with Library.open(tmp_path, create=True) as library:
         library.create_collection("Ko\u0308ln", identity()).close()
         library.collection("K\u00f6ln").close()
         library.collection("Ko\u0308ln").close()
@@ -165,7 +165,7 @@ def test_a_torn_catalog_is_said_and_left_alone(tmp_path: Path, size: int) -> Non
     catalog.write_bytes(torn)
     for create in (False, True):
         with pytest.raises(LibraryError, match="restore the library from a copy"):
-            open_library(tmp_path, create=create)
+            Library.open(tmp_path, create=create)
     assert catalog.read_bytes() == torn
 
 
@@ -173,20 +173,20 @@ def test_something_else_called_catalog_is_left_alone(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.sqlite"
     catalog.write_text("a shopping list, long enough to be read as a header of a hundred bytes" * 3)
     with pytest.raises(LibraryError, match="no blipsearch catalog"):
-        open_library(tmp_path, create=True)
+        Library.open(tmp_path, create=True)
     catalog.unlink()
     with closing(sqlite3.connect(catalog)) as connection:
         connection.execute("CREATE TABLE bookmarks (url)")
     before = catalog.read_bytes()
     with pytest.raises(LibraryError, match="not a blipsearch catalog"):
-        open_library(tmp_path, create=True)
+        Library.open(tmp_path, create=True)
     assert catalog.read_bytes() == before
 
 
 def test_a_lost_catalog_is_not_silently_begun_anew(tmp_path: Path) -> None:
     (_filled(tmp_path) / "catalog.sqlite").unlink()
     with pytest.raises(LibraryError, match="collections but no catalog"):
-        open_library(tmp_path, create=True)
+        Library.open(tmp_path, create=True)
 
 
 def test_an_unknown_revision_is_a_newer_one_and_left_byte_for_byte(tmp_path: Path) -> None:
@@ -196,14 +196,14 @@ def test_an_unknown_revision_is_a_newer_one_and_left_byte_for_byte(tmp_path: Pat
         connection.commit()
     before = catalog.read_bytes()
     with pytest.raises(LibraryRevisionError, match="made by a newer blipsearch"):
-        open_library(tmp_path, create=True)
+        Library.open(tmp_path, create=True)
     assert catalog.read_bytes() == before
 
 
 def test_a_place_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LibraryError, match="choose another with --library"):
-        open_library(tmp_path / "file", create=True)
+        Library.open(tmp_path / "file", create=True)
 
 
 def test_a_copied_library_works(tmp_path: Path) -> None:
@@ -275,17 +275,17 @@ def test_two_writers_take_turns_and_see_each_other(tmp_path: Path) -> None:
 
 
 def test_processes_that_make_the_same_library_at_once_share_it(tmp_path: Path) -> None:
-    make = "import sys; from blipsearch.library import open_library; "
-    make += "open_library(sys.argv[1], create=True).close()"
+    make = "import sys; from blipsearch.library import Library; "
+    make += "Library.open(sys.argv[1], create=True).close()"
     command = [sys.executable, "-c", make, str(tmp_path / "library")]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate()[1] for process in processes] == [""] * 3
-    with open_library(tmp_path / "library") as library:
+    with Library.open(tmp_path / "library") as library:
         assert library.collections() == []
 
 
 def test_a_forgotten_library_and_collection_are_warned_about(tmp_path: Path) -> None:
-    library = open_library(tmp_path, create=True)
+    library = Library.open(tmp_path, create=True)
     collection = library.create_collection("photos", identity())
     forgotten = [library, collection]
     del library, collection

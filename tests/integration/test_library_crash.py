@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import ImageEntry
 from tests.unit.collection_makers import (
     indexed_file,
@@ -36,7 +36,7 @@ def _seed(batch: int, version: int, number: int) -> int:
 
 def write_until_killed(directory: str) -> None:
     """Add batch after batch, each changing the one before it too; save a snapshot now and then."""
-    with open_library(directory) as library, library.collection("photos") as photos:
+    with Library.open(directory) as library, library.collection("photos") as photos:
         source = photos.sources()[0]
         batch = len(photos.known_files(source.id)) // BATCH
         while True:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from blipsearch import open_library
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import STATES
 from blipsearch.errors import CheckpointMismatchError, QueryError
+from blipsearch.library import Library
 from blipsearch.records import StatesKind
 from blipsearch.schemas import SearchResponse
 from blipsearch.search import Searcher
@@ -44,7 +44,7 @@ def _searcher(
     directory: Path, retriever: BlipRetriever, photos: Path, kind: StatesKind = "float16"
 ) -> Iterator[Searcher]:
     """Index the folder into a library, new or old, and search it."""
-    with open_library(directory, create=True) as library:
+    with Library.open(directory, create=True) as library:
         known = [info.name for info in library.collections()]
         opened = (
             library.collection("photos")
@@ -237,10 +237,10 @@ def test_another_process_that_sets_how_states_are_kept_is_followed(
     directory = tmp_path / "library"
     with _searcher(directory, retriever, photos) as searcher:
         searcher.search(QUERY)
-        with open_library(directory) as library, library.collection("photos") as other:
+        with Library.open(directory) as library, library.collection("photos") as other:
             other.set_states("int8")
         searcher.search(QUERY)
-        with open_library(directory) as library:
+        with Library.open(directory) as library:
             (info,) = library.collections()
             usage = library.states_usage(info)
         assert info.states_kind == "int8"

@@ -13,7 +13,7 @@ from api.app import create_app
 from api.security.access import COOKIE
 from api.settings import ServiceSettings
 from blipsearch.errors import SettingsError
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.settings import Settings
 from tests.guarded import Guarded, bearer, client_of, guarded
 from tests.support import Command
@@ -25,6 +25,8 @@ OPEN = {"/", "/docs", "/openapi.json", "/healthz", "/readyz", "/static/{version}
 SESSION = "/v1/session"
 READING = {
     ("POST", "/v1/collections/{name}/search"),
+    ("POST", "/v1/collections/{name}/caption"),
+    ("POST", "/v1/collections/{name}/answer"),
     ("POST", IMAGES + "/{image_id}/caption"),
     ("POST", IMAGES + "/{image_id}/answer"),
 }
@@ -195,7 +197,7 @@ def test_a_key_counts_from_when_it_is_made_until_it_is_revoked(
 def test_the_first_key_closes_a_running_service_and_only_forgetting_all_opens_it(
     library: Path, tmp_path: Path
 ) -> None:
-    with guarded(library, tmp_path / "library") as service, open_library(service.library) as known:
+    with guarded(library, tmp_path / "library") as service, Library.open(service.library) as known:
         client = service.client
         known.keys.remove("reader")
         known.keys.remove("writer")
@@ -214,7 +216,7 @@ def test_the_first_key_closes_a_running_service_and_only_forgetting_all_opens_it
 def test_a_service_that_others_can_reach_never_opens(library: Path, tmp_path: Path) -> None:
     with (
         guarded(library, tmp_path / "library", host="0.0.0.0") as service,
-        open_library(service.library) as known,
+        Library.open(service.library) as known,
     ):
         known.keys.remove("reader")
         known.keys.remove("writer")

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from tests.serving import serving, wait_until_ready
 from tests.support import Command, draw_picture
 
@@ -48,10 +48,10 @@ def test_what_others_add_and_remove_is_followed_within_two_seconds(
         assert blipsearch("index", new, "--library", own_library, "--device", "cpu").code == 0
         assert until(lambda: len(hits(server.url)) == 9, FOLLOWED_SECONDS)
         (added,) = [hit["id"] for hit in hits(server.url) if hit["path"] == "teal.png"]
-        with open_library(own_library) as library, library.collection("default") as collection:
+        with Library.open(own_library) as library, library.collection("default") as collection:
             collection.remove([added])
         assert until(lambda: len(hits(server.url)) == 8, FOLLOWED_SECONDS)
-        with open_library(own_library) as library:
+        with Library.open(own_library) as library:
             library.remove_collection("default")
         assert until(
             lambda: httpx.post(server.url + SEARCH, json={"query": "a"}).status_code == 404,

@@ -21,7 +21,7 @@ import uvicorn
 
 from api.app import create_app
 from api.observe import configure_logging
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.settings import make_settings
 from tests.serving import serving, wait_until_ready
 
@@ -47,7 +47,7 @@ def test_a_servers_log_names_who_asked_but_holds_no_key_and_nothing_that_was_ask
     library: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(library, tmp_path / "library")
-    with open_library(tmp_path / "library") as opened:
+    with Library.open(tmp_path / "library") as opened:
         _, key = opened.keys.make("laptop", "read")
     unknown = f"{key[:-4]}0000"
 

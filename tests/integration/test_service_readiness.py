@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.settings import ServiceSettings
 from blipsearch.blip import BlipRetriever
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.settings import make_settings
 from tests.support import HERE
 
@@ -90,7 +90,7 @@ def test_a_checkpoint_that_cannot_be_had_is_a_problem_that_readiness_names(
     gone.symlink_to(golden / "itm")
     retriever = BlipRetriever.from_pretrained(gone)
     with (
-        open_library(tmp_path / "library", create=True) as library,
+        Library.open(tmp_path / "library", create=True) as library,
         library.create_collection("default", retriever.identity),
     ):
         pass

@@ -29,6 +29,7 @@ PICTURES = 8
 """That the library begins with; their ids are counted from 1."""
 DIM = 16
 SUBJECTS = ("text", "query", "image", "image_id", "vector", "terms")
+OF_PICTURES = {f"POST /v1/collections/{{name}}/{end}" for end in ("caption", "answer")}
 MOST_EDGES = 100
 """Cases at the edges of one operation; a search's body has thousands, of which some will do."""
 EXAMPLES = 20
@@ -131,6 +132,9 @@ def sensible(case: Case[Any]) -> Case[Any]:
     elif case.operation.label == "POST /v1/collections/{name}/images":
         body["file"] = png(len(body["file"]))
         body["metadata"] = json.dumps({"text": body.get("metadata")})
+    elif case.operation.label in OF_PICTURES:
+        body.pop("image_url", None)
+        case.body = one_of(body | {"image": body.get("image") or "a"}, ("image",))
     return case
 
 

@@ -181,6 +181,7 @@ def test_a_page_of_another_site_changes_and_computes_nothing(
 ) -> None:
     for method, path in (
         ("POST", SEARCH),
+        ("POST", "/v1/collections/default/caption"),
         ("POST", "/v1/collections/default/images"),
         ("PATCH", IMAGE),
         ("DELETE", IMAGE),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blipsearch.collection import Collection
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import (
     CheckpointIdentity,
     Embedding,
@@ -69,7 +69,7 @@ def failed_file(source_id: int, path: str, reason: str = "it is truncated") -> F
 def new_collection(directory: Path) -> Iterator[Collection]:
     """An empty collection `photos` in a new library."""
     with (
-        open_library(directory, create=True) as library,
+        Library.open(directory, create=True) as library,
         library.create_collection("photos", identity()) as collection,
     ):
         yield collection
@@ -78,7 +78,7 @@ def new_collection(directory: Path) -> Iterator[Collection]:
 @contextmanager
 def opened_collection(directory: Path) -> Iterator[Collection]:
     """The collection `photos` of a library, opened by itself as another process would."""
-    with open_library(directory) as library, library.collection("photos") as collection:
+    with Library.open(directory) as library, library.collection("photos") as collection:
         yield collection
 
 

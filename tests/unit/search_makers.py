@@ -11,7 +11,7 @@ import numpy as np
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import Embeddings, Exif, ImageFile, IndexedFile
 from blipsearch.search import Searcher
 
@@ -46,7 +46,7 @@ def write_images(collection: Collection, vectors: Embeddings, first: int = 0) ->
 def searching(directory: Path, retriever: BlipRetriever) -> Iterator[tuple[Searcher, Collection]]:
     """A searcher over an empty collection in a new library."""
     with (
-        open_library(directory, create=True) as library,
+        Library.open(directory, create=True) as library,
         library.create_collection("photos", retriever.identity) as collection,
     ):
         yield Searcher(collection, retriever, max_pixels=1_000_000), collection

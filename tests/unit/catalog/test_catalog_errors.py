@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 
 from blipsearch.catalog import Catalog
 from blipsearch.errors import LibraryBusyError, LibraryError
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from tests.unit.collection_makers import (
     identity,
     indexed_file,
@@ -67,7 +67,7 @@ def test_a_catalog_damaged_in_the_middle_is_said(directory: Path) -> None:
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
     with pytest.raises(LibraryError, match="damaged: restore the library"):
-        open_library(directory)
+        Library.open(directory)
 
 
 def test_a_damaged_row_page_is_said_when_it_is_read(directory: Path) -> None:
@@ -81,14 +81,14 @@ def test_a_damaged_row_page_is_said_when_it_is_read(directory: Path) -> None:
     data[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(data)
     with (
-        open_library(directory) as library,
+        Library.open(directory) as library,
         pytest.raises(LibraryError, match="damaged: restore the library"),
     ):
         library.collection("photos")
 
 
 def test_a_closed_library_says_so(directory: Path) -> None:
-    library = open_library(directory)
+    library = Library.open(directory)
     library.close()
     library.close()
     with pytest.raises(LibraryError, match="is closed"):

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from blipsearch.errors import KeyExistsError, KeyNotFoundError, SettingsError
-from blipsearch.library import Library, open_library
+from blipsearch.library import Library
 
 OLD = Path(__file__).parents[2] / "data" / "libraries"
 
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    with open_library(tmp_path, create=True) as opened:
+    with Library.open(tmp_path, create=True) as opened:
         yield opened
 
 
@@ -78,7 +78,7 @@ def test_digests_are_compared_in_constant_time(
 
 def test_a_revoked_key_opens_nothing_in_any_process_but_stays_in_the_list(library: Library) -> None:
     _, key = library.keys.make("phone", "read")
-    with open_library(library.path) as other:
+    with Library.open(library.path) as other:
         assert other.keys.find(key) is not None
         revoked = library.keys.revoke("phone")
         assert other.keys.find(key) is None
@@ -126,7 +126,7 @@ def test_a_scope_is_read_or_write(library: Library) -> None:
 
 def test_the_keys_of_a_stored_library_open_what_they_opened(tmp_path: Path) -> None:
     shutil.copytree(OLD / "0004", tmp_path / "library")
-    with open_library(tmp_path / "library") as library:
+    with Library.open(tmp_path / "library") as library:
         found = library.keys.find("bs_an old key")
         assert found is not None
         assert (found.name, found.scope) == ("phone", "read")

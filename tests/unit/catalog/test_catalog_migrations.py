@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, inspect
 
 from blipsearch.catalog.revisions import Migrations
 from blipsearch.errors import LibraryError, LibraryNotFoundError, LibraryRevisionError
-from blipsearch.library import open_library, upgrade_library
+from blipsearch.library import Library, upgrade_library
 from blipsearch.tables import Base
 from tests.unit.collection_makers import indexed_file, new_collection
 
@@ -140,7 +140,7 @@ def test_a_library_from_before_image_states_is_upgraded_with_all_its_rows(tmp_pa
     catalog = tmp_path / "library" / "catalog.sqlite"
     before = _rows(catalog)
     assert upgrade_library(tmp_path / "library") == ("0001", HEAD)
-    with open_library(tmp_path / "library") as library:
+    with Library.open(tmp_path / "library") as library:
         (photos,) = library.collections()
     assert (photos.states_kind, photos.states_budget) == ("float16", 20_000_000_000)
     for collection in before["collections"]:
@@ -167,7 +167,7 @@ def test_an_upgrade_that_fails_changes_nothing(catalog: Path, newer: Migrations)
         newer.upgrade(catalog)
     assert Migrations.shipped().revision(catalog) == HEAD
     assert "artist" not in _columns(catalog)
-    with open_library(catalog.parent) as library:
+    with Library.open(catalog.parent) as library:
         assert library.collections()[0].indexed == 1
 
 
@@ -176,11 +176,11 @@ def test_a_newer_catalog_is_refused_and_left_byte_for_byte(
 ) -> None:
     newer.upgrade(catalog)
     before = catalog.read_bytes()
-    for attempt in (open_library, upgrade_library):
+    for attempt in (Library.open, upgrade_library):
         with pytest.raises(LibraryRevisionError, match="made by a newer blipsearch"):
             attempt(catalog.parent)
     with pytest.raises(LibraryRevisionError, match="made by a newer blipsearch"):
-        open_library(catalog.parent, create=True)
+        Library.open(catalog.parent, create=True)
     assert catalog.read_bytes() == before
 
 

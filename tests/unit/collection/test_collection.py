@@ -20,7 +20,7 @@ from blipsearch.errors import (
     ShapeError,
     SourceError,
 )
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import Exif, ImageFile, IndexedFile, KnownFile, RunCounts, Source
 from tests.unit.collection_makers import (
     failed_file,
@@ -250,7 +250,7 @@ def test_a_source_needs_an_absolute_root_and_a_free_name(photos: Collection) -> 
 def test_a_source_of_another_collection_is_refused(tmp_path: Path) -> None:
     with (
         new_collection(tmp_path) as photos,
-        open_library(tmp_path) as library,
+        Library.open(tmp_path) as library,
         library.create_collection("others", identity()) as others,
     ):
         source = others.add_source("/pictures")

@@ -12,7 +12,7 @@ import pytest
 
 from blipsearch.collection import Collection
 from blipsearch.errors import CollectionNotFoundError, LibraryError, SettingsError
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import StatesKind, StatesUsage
 from tests.unit.collection_makers import indexed_file, new_collection, opened_collection
 from tests.unit.states_makers import AMPLE, held, keys, segments, states_of
@@ -52,7 +52,7 @@ def test_each_setting_is_set_by_itself_and_lasts(tmp_path: Path, photos: Collect
     photos.set_states()
     with opened_collection(tmp_path) as reopened:
         assert _settings(reopened) == ("int8", 0)
-    with open_library(tmp_path) as library:
+    with Library.open(tmp_path) as library:
         assert library.collections() == [photos.info]
 
 
@@ -60,7 +60,7 @@ def test_the_settings_of_one_collection_are_not_those_of_another(
     tmp_path: Path, photos: Collection
 ) -> None:
     with (
-        open_library(tmp_path) as library,
+        Library.open(tmp_path) as library,
         library.create_collection("others", photos.info.checkpoint) as others,
     ):
         others.set_states("merged", 5)
@@ -93,7 +93,7 @@ def test_setting_states_is_no_change_that_others_follow(photos: Collection) -> N
 def test_the_settings_of_a_removed_collection_cannot_be_set(
     tmp_path: Path, photos: Collection
 ) -> None:
-    with open_library(tmp_path) as library:
+    with Library.open(tmp_path) as library:
         library.remove_collection("photos")
     with pytest.raises(CollectionNotFoundError, match="was removed"):
         photos.set_states("int8")
@@ -139,7 +139,7 @@ def test_usage_counts_states_of_the_kind_that_is_set_and_all_bytes(
 ) -> None:
     photos.set_states(budget=AMPLE)
     _put(photos, range(1, 4))
-    with open_library(tmp_path) as library:
+    with Library.open(tmp_path) as library:
         kept = library.states_usage(photos.info)
         assert (kept.images, kept) == (3, photos.states.usage())
         photos.set_states("int8")
@@ -152,7 +152,7 @@ def test_usage_counts_states_of_the_kind_that_is_set_and_all_bytes(
 
 
 def test_looking_at_the_usage_makes_no_folder(tmp_path: Path, photos: Collection) -> None:
-    with open_library(tmp_path) as library:
+    with Library.open(tmp_path) as library:
         assert library.states_usage(photos.info) == StatesUsage(0, 0)
     assert not _folder(tmp_path).exists()
 

@@ -18,7 +18,7 @@ from blipsearch.collection import Collection
 from blipsearch.errors import CollectionNotFoundError
 from blipsearch.filters import Filter, parse_json_filter
 from blipsearch.filters.text import parse_filter
-from blipsearch.library import open_library, upgrade_library
+from blipsearch.library import Library, upgrade_library
 from blipsearch.records import Exif, ImageEntry, ImageFile, IndexedFile
 from tests.unit.collection_makers import (
     failed_file,
@@ -111,7 +111,7 @@ def odd(
     rng = random.Random(request.param)
     directory = tmp_path_factory.mktemp("odd")
     with (
-        open_library(directory, create=True) as library,
+        Library.open(directory, create=True) as library,
         library.create_collection("others", identity()) as others,
         library.create_collection("photos", identity()) as photos,
     ):
@@ -291,7 +291,7 @@ def test_only_indexed_images_are_found(photos: Collection) -> None:
 
 def test_a_removed_collection_has_no_ids(tmp_path: Path) -> None:
     with (
-        open_library(tmp_path, create=True) as library,
+        Library.open(tmp_path, create=True) as library,
         library.create_collection("photos", identity()) as photos,
     ):
         library.remove_collection("photos")

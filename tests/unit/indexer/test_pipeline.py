@@ -13,7 +13,7 @@ from blipsearch.blip.pixels import Pixels
 from blipsearch.collection import Collection
 from blipsearch.errors import CollectionCheckpointError, SourceError
 from blipsearch.images import open_image
-from blipsearch.library import open_library
+from blipsearch.library import Library
 from blipsearch.records import ImageEntry
 from blipsearch.testing import sample_image, write_tiny_checkpoint
 from indexer.pipeline import IndexOptions, IndexProgress, IndexSummary, index_collection
@@ -44,7 +44,7 @@ def retriever(loaded: CountingRetriever) -> CountingRetriever:
 @pytest.fixture
 def collection(retriever: CountingRetriever, tmp_path: Path) -> Iterator[Collection]:
     with (
-        open_library(tmp_path / "library", create=True) as library,
+        Library.open(tmp_path / "library", create=True) as library,
         library.create_collection("photos", retriever.identity) as made,
     ):
         yield made

@@ -122,14 +122,14 @@ def test_the_last_page_has_no_cursor(tmp_path: Path, tiny: BlipRetriever) -> Non
 
 
 def test_another_process_turns_the_page(tmp_path: Path, tiny: BlipRetriever) -> None:
-    from blipsearch.library import open_library
+    from blipsearch.library import Library
 
     with searching(tmp_path, tiny) as (searcher, collection):
         write_images(collection, vectors_of(20, 1, tiny.dim))
         whole = searcher.search(_query(2, tiny.dim), limit=20)
         first = searcher.search(_query(2, tiny.dim), limit=7)
     assert first.next_cursor is not None
-    with open_library(tmp_path) as library, library.collection("photos") as collection:
+    with Library.open(tmp_path) as library, library.collection("photos") as collection:
         second = Searcher(collection, tiny, max_pixels=1000).more(first.next_cursor, limit=13)
     assert _numbers(first) + _numbers(second) == _numbers(whole)
 

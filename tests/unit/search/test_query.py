@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blipsearch.errors import QueryError
-from blipsearch.query import Query, as_request, checked_request, parse_query, query_of
+from blipsearch.query import Query, as_request, checked_request, query_of
+from blipsearch.query.text import parse_query
 from blipsearch.schemas import SearchRequest, Term
 
 

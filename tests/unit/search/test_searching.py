@@ -9,7 +9,8 @@ import pytest
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.errors import ImageNotFoundError, ImageUnreadableError, QueryError
-from blipsearch.query import Query, parse_query
+from blipsearch.query import Query
+from blipsearch.query.text import parse_query
 from blipsearch.retrieval import AWAY
 from blipsearch.schemas import SearchResponse, Term
 from tests.unit.search_makers import searching, vectors_of, write_images

@@ -1,4 +1,4 @@
-"""What there is to tell of one image of a collection."""
+"""What there is to tell of one image of a collection, and to change about it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageNotFoundError
 from blipsearch.records import ImageEntry
-from blipsearch.schemas import ImageDetail, StoredAnswer, StoredCaption
+from blipsearch.schemas import ImageChange, ImageDetail, StoredAnswer, StoredCaption
 
-__all__ = ["detail", "indexed"]
+__all__ = ["changed", "detail", "indexed"]
 
 
 def indexed(collection: Collection, image_id: int) -> ImageEntry:
@@ -53,3 +53,12 @@ def detail(collection: Collection, image_id: int) -> ImageDetail:
             for one in collection.answers([image_id]).get(image_id, ())
         ),
     )
+
+
+def changed(collection: Collection, image_id: int, change: ImageChange) -> ImageDetail:
+    """Replace an image's tags, its metadata, or both. Raises ImageNotFoundError, QueryError."""
+    if change.metadata is not None:  # first: it may be refused, and tags are not then changed
+        collection.set_metadata(image_id, change.metadata)
+    if change.tags is not None:
+        collection.set_tags(image_id, change.tags)
+    return detail(collection, image_id)

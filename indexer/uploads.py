@@ -1,4 +1,4 @@
-"""Pictures that come over HTTP: kept in the library, and searchable at once."""
+"""Pictures that come one by one: kept in the library, and searchable at once."""
 
 from __future__ import annotations
 

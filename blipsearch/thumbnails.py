@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import threading
 from io import BytesIO
-from typing import Annotated
 
 from cachetools import LRUCache
-from pydantic import Field
 
 from blipsearch.images import open_image
 from blipsearch.records import ImageEntry
 
-__all__ = ["ThumbnailSize", "Thumbnails"]
+__all__ = ["Thumbnails"]
 
 KEPT_BYTES = 64_000_000
 QUALITY = 82
-
-ThumbnailSize = Annotated[int, Field(ge=16, le=2048)]
-"""The longest side, in pixels."""
 
 
 class Thumbnails:
