@@ -1,18 +1,29 @@
 """blipsearch: image search that can say how well a picture matches a sentence."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from blipsearch.library import open_library
+    from blipsearch.client import AsyncClient, Client
+    from blipsearch.local import open_library
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_library"]
+__all__ = ["AsyncClient", "Client", "__version__", "open_library"]
+
+_HOMES = {
+    "AsyncClient": "blipsearch.client",
+    "Client": "blipsearch.client",
+    "open_library": "blipsearch.local",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Load the engine only when it is asked for: the package itself must stay light."""
-    if name == "open_library":
-        from blipsearch.library import open_library  # noqa: PLC0415
-
-        return open_library
+    """Load a part only when it is asked for: the package itself must stay light."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what there is, loaded or not."""
+    return sorted({*globals(), *__all__})

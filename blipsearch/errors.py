@@ -39,6 +39,9 @@ look only at this tree.
     - UnauthorizedError (PermissionError)
     - ForbiddenError (PermissionError)
     - RequestTooLargeError (ValueError)
+    - ServiceUnreachableError (ConnectionError)
+    - ServiceTimeoutError (TimeoutError)
+    - UnexpectedAnswerError
   x WorldError (ValueError)
 """
 
@@ -76,11 +79,14 @@ __all__ = [
     "RateLimitedError",
     "RequestTooLargeError",
     "ServiceError",
+    "ServiceTimeoutError",
+    "ServiceUnreachableError",
     "SettingsError",
     "ShapeError",
     "SnapshotError",
     "SourceError",
     "UnauthorizedError",
+    "UnexpectedAnswerError",
     "WorldError",
 ]
 
@@ -308,6 +314,31 @@ class RequestTooLargeError(ServiceError, ValueError):
     """The request has more bytes than the service takes."""
 
     code = "request_too_large"
+
+
+class ServiceUnreachableError(ServiceError, ConnectionError):
+    """No connection to the service could be made, or it broke off."""
+
+    code = "service_unreachable"
+
+
+class ServiceTimeoutError(ServiceError, TimeoutError):
+    """The service did not answer within the client's time."""
+
+    code = "service_timeout"
+
+
+class UnexpectedAnswerError(ServiceError):
+    """What answered is no blipsearch service, or not one of this version: a proxy's page, say.
+
+    `status` is the HTTP status of the answer.
+    """
+
+    code = "unexpected_answer"
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class WorldError(BlipSearchError, ValueError):

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from blipsearch.errors import ImageError, SourceError
 from blipsearch.images import open_image
-from blipsearch.schemas import Hit
+from blipsearch.strip import Shown
 
 __all__ = ["contact_sheet", "draw_match_bar", "fitted", "font", "save_sheet"]
 
@@ -34,11 +34,11 @@ POOR = (201, 42, 42)
 MAX_PIXELS = 200_000_000
 
 
-def contact_sheet(query: str, hits: Sequence[Hit], files: Sequence[str]) -> Image.Image:
+def contact_sheet(query: str, hits: Sequence[Shown], files: Sequence[str | bytes]) -> Image.Image:
     """Draw the hits in order, `COLUMNS` to a row, under the query as a title.
 
-    `files` are the hits' image files, in the same order; one that cannot be read is drawn as an
-    empty tile that says so. No hits give a sheet that says nothing matches.
+    `files` are the hits' image files, in the same order, as paths or bytes; one that cannot be read
+    is drawn as an empty tile that says so. No hits give a sheet that says nothing matches.
     """
     columns = max(1, min(COLUMNS, len(hits)))
     rows = max(1, -(-len(hits) // COLUMNS))
@@ -70,14 +70,18 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
 
 
 def _draw_hit(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], hit: Hit, file: str
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    hit: Shown,
+    file: str | bytes,
 ) -> None:
     x, y = corner
     try:
         opened = open_image(file, max_pixels=MAX_PIXELS, network_size=TILE)
         sheet.paste(ImageOps.fit(opened.image, (TILE, TILE)), corner)
     except ImageError as error:
-        logger.warning("not drawn: %s: %s", file, error)
+        logger.warning("not drawn: %s: %s", hit.path, error)
         draw.rectangle((x, y, x + TILE, y + TILE), fill=TRACK)
         draw.text((x + 12, y + TILE // 2), "cannot be read", FAINT, font(18))
     label = y + TILE + 4
