@@ -15,6 +15,7 @@ __all__ = [
     "LibraryOption",
     "MatchDtypeOption",
     "MaxMegapixelsOption",
+    "ServerOption",
     "VectorMemoryOption",
     "VectorRecallOption",
     "make_app",
@@ -60,6 +61,15 @@ MatchDtypeOption = Annotated[
 MaxMegapixelsOption = Annotated[
     float | None,
     typer.Option("--max-megapixels", help="Refuse images with more pixels (default: 200)."),
+]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Ask a service instead of this machine's library (default: BLIPSEARCH_SERVER); its "
+        "API key is read from BLIPSEARCH_API_KEY.",
+    ),
 ]
 VectorMemoryOption = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BLIPSEARCH_", frozen=True, extra="ignore")
 
     library: Path = Field(default_factory=lambda: Path.home() / ".local/share/blipsearch")
+    server: str | None = None
+    """The URL of a service that is to answer instead of the library."""
+    api_key: SecretStr | None = None
+    """The key that it is asked with."""
     collection: str = "default"
     checkpoint: str = "Salesforce/blip-itm-base-coco"
     caption_checkpoint: str = "Salesforce/blip-image-captioning-base"

@@ -18,12 +18,16 @@ __all__ = ["print_hits"]
 def print_hits(
     query: str | None,
     response: SearchResponse,
-    files: list[str],
+    files: list[str] | None,
     *,
     min_match: float | None,
     as_json: bool,
 ) -> None:
-    """Print the hits on stdout, and what there is to say about them on stderr."""
+    """Print the hits on stdout, and what there is to say about them on stderr.
+
+    `files` are the hits' files on this machine, empty for one that is gone; None where they are
+    elsewhere: hits then appear by their path in the collection.
+    """
     if as_json:
         typer.echo(json.dumps(_as_json(response, files), ensure_ascii=False, indent=2))
         return
@@ -38,16 +42,16 @@ def print_hits(
         )
 
 
-def _as_json(response: SearchResponse, files: list[str]) -> dict[str, object]:
+def _as_json(response: SearchResponse, files: list[str] | None) -> dict[str, object]:
     """Return the response as the service sends it, and where each hit's file is on this machine."""
     document = response.model_dump(mode="json", by_alias=True)
-    for hit, file in zip(document["hits"], files, strict=True):
+    for hit, file in zip(document["hits"], files or (), strict=files is not None):
         hit["file"] = file
     return document
 
 
 def _print_table(
-    query: str | None, response: SearchResponse, files: list[str], min_match: float | None
+    query: str | None, response: SearchResponse, files: list[str] | None, min_match: float | None
 ) -> None:
     if not response.hits:
         needed = "" if min_match is None else f" with a match of at least {min_match:.0%}"
@@ -55,9 +59,10 @@ def _print_table(
         typer.echo(f"nothing matches {what}{needed} ({response.candidates} candidates)")
         return
     typer.echo(" match  cosine  path")
-    for hit, file in zip(response.hits, files, strict=True):
+    places = [hit.path for hit in response.hits] if files is None else map(_near, files)
+    for hit, place in zip(response.hits, places, strict=True):
         match = "     -" if hit.match is None else f"{hit.match:6.1%}"
-        where = f"image {hit.id}, removed since" if hit.removed else _near(file)
+        where = f"image {hit.id}, removed since" if hit.removed else place
         typer.echo(f"{match}  {hit.cosine:6.3f}  {where}")
 
 

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
-from blipsearch.options import JsonOption, LibraryOption, make_app
-from blipsearch.schemas import StatesSummary
+from blipsearch.options import JsonOption, LibraryOption, ServerOption, make_app
+
+if TYPE_CHECKING:
+    from blipsearch.schemas import CollectionSummary, StatesSummary
+    from blipsearch.settings import Settings
 
 app = make_app()
 
 
 @app.command()
-def status(*, library: LibraryOption = None, as_json: JsonOption = False) -> None:
+def status(
+    *,
+    library: LibraryOption = None,
+    server: ServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show the collections of a library: images, failures, checkpoint, image states."""
-    from blipsearch.library import open_library
+    from blipsearch.cli.answering import check_local_options
     from blipsearch.settings import make_settings
 
-    settings = make_settings(library=library)
-    with open_library(settings.library) as opened:
-        collections = [opened.summary(info) for info in opened.collections()]
+    settings = make_settings(library=library, server=server)
+    check_local_options(settings, {"--library": library})
+    if settings.server is None:
+        where = {"library": str(settings.library)}
+        collections = _collections_here(settings)
+    else:
+        where, collections = _collections_there(settings, settings.server)
     if as_json:
         rows = [one.model_dump(mode="json") for one in collections]
-        typer.echo(json.dumps({"library": str(settings.library), "collections": rows}, indent=2))
+        typer.echo(json.dumps({**where, "collections": rows}, indent=2))
         return
-    typer.echo(f"library {settings.library}")
+    typer.echo(", ".join(f"{kind} {value}" for kind, value in where.items()))
     if not collections:
         typer.echo("no collections yet; make one with `blipsearch index FOLDER`")
     for one in collections:
@@ -34,6 +48,23 @@ def status(*, library: LibraryOption = None, as_json: JsonOption = False) -> Non
             f"{one.checkpoint}, {one.dim} dimensions, fingerprint {one.fingerprint[:12]}"
         )
         typer.echo(f"    states: {_states_as_text(one.states)}")
+
+
+def _collections_here(settings: Settings) -> Sequence[CollectionSummary]:
+    from blipsearch.library import Library
+
+    with Library.open(settings.library) as opened:
+        return [opened.summary(info) for info in opened.collections()]
+
+
+def _collections_there(
+    settings: Settings, url: str
+) -> tuple[dict[str, str], Sequence[CollectionSummary]]:
+    """Where the service is and whether it could answer a search now, and its collections."""
+    from blipsearch.cli.answering import opened_service
+
+    with opened_service(settings, url) as client:
+        return {"server": url, "status": client.ready().status}, client.collections()
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -16,14 +16,13 @@ from blipsearch.options import (
     LibraryOption,
     MatchDtypeOption,
     MaxMegapixelsOption,
+    ServerOption,
     make_app,
 )
 
 if TYPE_CHECKING:
-    from blipsearch.collection import Collection
-    from blipsearch.schemas import SearchRequest, SearchResponse
-    from blipsearch.search import Searcher, SearchEvent
-    from blipsearch.settings import Settings
+    from blipsearch.image_search import ImageSearch
+    from blipsearch.schemas import EventName, Judgements, SearchRequest, SearchResponse
 
 app = make_app()
 
@@ -94,6 +93,7 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     ] = None,
     collection: CollectionOption = None,
     library: LibraryOption = None,
+    server: ServerOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
     match_dtype: MatchDtypeOption = None,
@@ -101,6 +101,7 @@ def search(  # noqa: PLR0913  # a command's options are its interface
     as_json: JsonOption = False,
 ) -> None:
     """Search a collection for pictures that match a query."""
+    from blipsearch.cli.answering import check_local_options, files_of, opened
     from blipsearch.cli.hits import print_hits
     from blipsearch.settings import make_settings
 
@@ -109,6 +110,7 @@ def search(  # noqa: PLR0913  # a command's options are its interface
             raise typer.BadParameter(f"{option} needs the rerank; leave out --no-rerank")
     settings = make_settings(
         library=library,
+        server=server,
         collection=collection,
         device=device,
         dtype=dtype,
@@ -116,6 +118,14 @@ def search(  # noqa: PLR0913  # a command's options are its interface
         candidates=candidates,
         max_megapixels=max_megapixels,
     )
+    local = {
+        "--library": library,
+        "--device": device,
+        "--dtype": dtype,
+        "--match-dtype": match_dtype,
+        "--max-megapixels": max_megapixels,
+    }
+    check_local_options(settings, local)
     asked = {
         "rerank": rerank,
         "min_match": min_match,
@@ -128,21 +138,22 @@ def search(  # noqa: PLR0913  # a command's options are its interface
         "candidates": settings.candidates if cursor is None else candidates,
     }
     request = _request(query, cursor, limit, asked)
-    response, files = _search(settings, request, heat_maps)
-    if sheet is not None:
-        from blipsearch.sheet import contact_sheet, save_sheet
-
-        there = [(hit, file) for hit, file in zip(response.hits, files, strict=True) if file]
-        drawn = contact_sheet(query or "", [hit for hit, _ in there], [file for _, file in there])
-        save_sheet(drawn, sheet)
-        sys.stderr.write(f"contact sheet: {sheet}\n")
+    with opened(settings) as searching:
+        response = _answer(searching, request)
+        _say_what_was_left(response)
+        if heat_maps is not None:
+            _draw_heat_maps(searching, request, response, heat_maps)
+        files = files_of(searching, [hit.id for hit in response.hits])
+        if sheet is not None:
+            _draw_sheet(searching, query or "", response, sheet)
     print_hits(query, response, files, min_match=min_match, as_json=as_json)
 
 
 def _request(
     query: str | None, cursor: str | None, limit: int, asked: dict[str, Any]
 ) -> SearchRequest:
-    from blipsearch.query import checked_request, parse_query
+    from blipsearch.query import checked_request
+    from blipsearch.query.text import parse_query
 
     if query is None and cursor is None:
         raise typer.BadParameter("say what to search for, as in `blipsearch search 'a red boat'`")
@@ -154,50 +165,36 @@ def _request(
     return checked_request({**fields, "limit": limit})
 
 
-def _search(
-    settings: Settings, request: SearchRequest, heat_maps: Path | None
-) -> tuple[SearchResponse, list[str]]:
-    """Return the response and the absolute path of each hit's file, empty where it is removed."""
-    from blipsearch.blip import BlipRetriever
-    from blipsearch.describe import Describer
-    from blipsearch.library import open_library
-    from blipsearch.search import Searcher
-
-    with (
-        open_library(settings.library) as opened,
-        opened.collection(settings.collection) as collection,
-    ):
-        checkpoint = collection.info.checkpoint.name
-        retriever = BlipRetriever.from_pretrained(
-            checkpoint,
-            device=settings.device,
-            dtype=settings.dtype,
-            match_dtype=settings.match_dtype,
-        )
-        sys.stderr.write(f"{retriever.description}\n")
-        searcher = Searcher(
-            collection,
-            retriever,
-            max_pixels=settings.max_pixels,
-            describe=Describer(settings, checkpoint),
-        )
-        response = searcher.search(
-            request, on_event=_show_progress if sys.stderr.isatty() else None
-        )
-        _say_what_was_left(response)
-        if heat_maps is not None:
-            _draw_heat_maps(searcher, request, response, heat_maps)
-        return response, _files(collection, response)
+def _answer(searching: ImageSearch, request: SearchRequest) -> SearchResponse:
+    """The answer; on a terminal the rerank's progress is shown meanwhile."""
+    if not sys.stderr.isatty():
+        return searching.respond(request, searching.default_collection)
+    events = searching.events(request, searching.default_collection)
+    for kind, event in events:
+        _show_progress(kind, event)
+    return cast("SearchResponse", event)  # the last one is the answer
 
 
-def _files(collection: Collection, response: SearchResponse) -> list[str]:
-    ids = [hit.id for hit in response.hits]
-    paths = {entry.id: entry.absolute_path for entry in collection.images(ids)}
-    return [paths.get(image_id, "") for image_id in ids]
+def _draw_sheet(searching: ImageSearch, query: str, response: SearchResponse, sheet: Path) -> None:
+    from blipsearch.sheet import contact_sheet, save_sheet
+
+    there = [hit for hit in response.hits if not hit.removed]
+    save_sheet(contact_sheet(query, there, [_picture(searching, hit.id) for hit in there]), sheet)
+    sys.stderr.write(f"contact sheet: {sheet}\n")
+
+
+def _picture(searching: ImageSearch, image_id: int) -> str | bytes:
+    """The picture's path, or its bytes from a service; empty bytes where it is gone."""
+    from blipsearch.errors import ImageError
+
+    try:
+        return searching.path_of(image_id) or searching.file(image_id)
+    except ImageError:
+        return b""
 
 
 def _draw_heat_maps(
-    searcher: Searcher, request: SearchRequest, response: SearchResponse, directory: Path
+    searching: ImageSearch, request: SearchRequest, response: SearchResponse, directory: Path
 ) -> None:
     from blipsearch.errors import ImageError, QueryError
     from blipsearch.query import query_of
@@ -209,16 +206,14 @@ def _draw_heat_maps(
     for rank, hit in enumerate(response.hits, start=1):
         file = directory / f"{rank:03}-{hit.id}.png"
         try:
-            searcher.heat_map(hit.id, texts[0]).save(file)
+            file.write_bytes(searching.heat_map(hit.id, texts[0]))
         except ImageError as error:
             sys.stderr.write(f"no heat map of image {hit.id}: {error}\n")
     sys.stderr.write(f"heat maps: {directory}\n")
 
 
-def _show_progress(event: SearchEvent) -> None:
-    from blipsearch.schemas import Judgements
-
-    if isinstance(event, Judgements):
+def _show_progress(kind: EventName, event: SearchResponse | Judgements) -> None:
+    if kind == "matches":
         done, total = event.reranked, event.candidates
         end = "\n" if done == total else ""
         sys.stderr.write(f"\rreranked {done} of {total} candidates{end}")
