@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ENGINE := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 INSTALLED := $(VENV)/.installed-$(ENGINE)
 
-.PHONY: demo test browser check format serve benchmarks clean
+.PHONY: demo test browser check format docs serve benchmarks clean
 
 demo: $(INSTALLED)  ## index a gallery of pictures, search it, draw contact sheets
 	$(BIN)/blipsearch demo
@@ -30,6 +30,11 @@ check: $(INSTALLED)  ## lint, format, types, import directions
 format: $(INSTALLED)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(INSTALLED)  ## write the reference pages anew, and build the site into build/docs
+	$(BIN)/python -m docs.reference
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees \
+		docs build/docs
 
 serve: $(INSTALLED)  ## answer searches over HTTP on http://127.0.0.1:8000
 	$(BIN)/blipsearch serve --demo
