@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from blipsearch.errors import (
     BlipSearchError,
     CheckpointError,
+    CollectionCheckpointError,
     CollectionNotFoundError,
     CursorExpiredError,
     ForbiddenError,
@@ -48,6 +49,7 @@ STATUSES: tuple[tuple[type[BlipSearchError], int], ...] = (
     (ForbiddenError, 403),
     (RequestTooLargeError, 413),
     (CheckpointError, 503),
+    (CollectionCheckpointError, 503),
 )
 """The first class that fits decides; anything else of ours is a 500."""
 

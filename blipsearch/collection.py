@@ -22,6 +22,7 @@ from blipsearch.filters import Filter
 from blipsearch.live import LiveIndex
 from blipsearch.rankings import RankingStore
 from blipsearch.records import (
+    BY_A_PERSON,
     Answer,
     Caption,
     CheckpointIdentity,
@@ -394,14 +395,24 @@ class Collection(Resource):
             self._id, image_id, text, checkpoint, match
         )
 
+    def set_captions(self, image_id: int, texts: Iterable[str]) -> None:
+        """Replace the captions that people wrote; those of checkpoints stay.
+
+        Raises ImageNotFoundError.
+        """
+        self._open_catalog().annotations.set_captions(self._id, image_id, texts)
+        self.refresh()
+
     def captions(self, ids: Iterable[int]) -> dict[int, list[Caption]]:
         """The captions of those of these images that have any, oldest first."""
         return self._open_catalog().annotations.captions(self._id, ids)
 
     def best_captions(self, ids: Iterable[int]) -> dict[int, str]:
-        """The caption that matches best, of those of these images that have any."""
+        """Of those of these images that have any, a person's caption, else the best match."""
         return {
-            image_id: max(captions, key=lambda caption: caption.match or 0.0).text
+            image_id: max(
+                captions, key=lambda one: (one.checkpoint == BY_A_PERSON, one.match or 0.0)
+            ).text
             for image_id, captions in self.captions(ids).items()
         }
 

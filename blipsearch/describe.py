@@ -114,6 +114,13 @@ class LoadedNetworks:
         self._answerers: dict[str, BlipAnswerer] = {}
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        """Let go of what is loaded; whoever computes with it does so to the end."""
+        with self._lock:
+            self._retrievers.clear()
+            self._captioners.clear()
+            self._answerers.clear()
+
     def retriever(self, identity: CheckpointIdentity) -> BlipRetriever:
         """See Networks.retriever."""
         with self._lock:

@@ -61,4 +61,6 @@ def changed(collection: Collection, image_id: int, change: ImageChange) -> Image
         collection.set_metadata(image_id, change.metadata)
     if change.tags is not None:
         collection.set_tags(image_id, change.tags)
+    if change.captions is not None:
+        collection.set_captions(image_id, change.captions)
     return detail(collection, image_id)

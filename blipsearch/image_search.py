@@ -99,7 +99,10 @@ def wanted_request(wanted: Wanted | None, options: Mapping[str, Any]) -> SearchR
     if given.get("image") is not None:
         given["image"] = Picture.of(given["image"]).content
     if given.get("vector") is not None:
-        given["vector"] = tuple(float(number) for number in given["vector"])
+        try:
+            given["vector"] = tuple(float(number) for number in given["vector"])
+        except (TypeError, ValueError) as error:
+            raise QueryError(f"vector: give numbers: {error}") from error
     return checked_request(given) if wanted is None else as_request(wanted, given)
 
 
@@ -159,7 +162,7 @@ class ImageSearch(ABC):
         """
         name = self._named(collection)
         response = self.respond_to_text(text, options, name)
-        return SearchResults.of(response, Asked(name, limit=options.get("limit", 10)), self)
+        return SearchResults.of(response, Asked(name, limit=options.get("limit") or 10), self)
 
     def search_many(
         self,
@@ -332,9 +335,13 @@ class ImageSearch(ABC):
         *,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, object] | None = None,
+        captions: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> ImageDetail:
-        """Replace an image's tags, its metadata, or both; None leaves them as they are."""
+        """Replace an image's tags, its metadata, the captions that people wrote of it, or all.
+
+        What is None stays as it is. Captions are found by `hybrid` and filters.
+        """
 
     @abstractmethod
     def remove_image(self, image_id: int, *, collection: str | None = None) -> None:

@@ -75,9 +75,9 @@ def open_library(
 class OpenLibrary(ImageSearch, Resource):
     """An open library with what it is searched with; made by `open_library`.
 
-    Safe to use from any thread. It follows what other processes write: an image that was indexed
-    before a search begins is found. `library` is the library itself. What it opened is closed with
-    it.
+    Safe to use from any thread; close it when no thread uses it any more. It follows what other
+    processes write: an image that was indexed before a search begins is found. `library` is the
+    library itself. What it opened is closed with it, and checkpoints leave the memory.
     """
 
     def __init__(self, library: Library, settings: Settings, collection: str) -> None:
@@ -106,6 +106,7 @@ class OpenLibrary(ImageSearch, Resource):
         with self._lock:
             self._closed = True
             self._open.clear()
+            self._networks.clear()
             self._resources.close()
 
     def respond(self, request: SearchRequest, collection: str) -> SearchResponse:
@@ -121,7 +122,10 @@ class OpenLibrary(ImageSearch, Resource):
     def events(
         self, request: SearchRequest, collection: str
     ) -> Generator[tuple[EventName, SearchResponse | Judgements]]:
-        """See ImageSearch.events. The search runs in a thread of its own."""
+        """See ImageSearch.events. The search runs in a thread of its own.
+
+        Closing the iterator waits for the batch that is being judged.
+        """
         operations = self._operations(collection)
         told: SimpleQueue[SearchEvent | None] = SimpleQueue()
         left = threading.Event()
@@ -220,10 +224,11 @@ class OpenLibrary(ImageSearch, Resource):
         *,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, object] | None = None,
+        captions: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> ImageDetail:
         """See ImageSearch.change_image."""
-        change = checked(ImageChange, {"tags": tags, "metadata": metadata})
+        change = checked(ImageChange, {"tags": tags, "metadata": metadata, "captions": captions})
         return changed(self._collection(collection), _image_id(image_id), change)
 
     def remove_image(self, image_id: int, *, collection: str | None = None) -> None:

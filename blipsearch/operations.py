@@ -123,13 +123,15 @@ class Operations:
         entries = {entry.id: entry for entry in self._collection.images(list(said))}
         checkpoint = self._collection.checkpoint.name
         if "caption" in request.include:
-            stored = self._collection.best_captions(entries)
-            others = [entry for entry in entries.values() if entry.id not in stored]
-            writer = self._networks.captioner(checkpoint)
-            written = self._written(others, writer, partial(_captions, writer, prompt=None))
-            for image_id, text in {**stored, **written}.items():
+            captions = self._collection.best_captions(entries)
+            others = [entry for entry in entries.values() if entry.id not in captions]
+            if others:  # a checkpoint is loaded only for somebody who needs it
+                writer = self._networks.captioner(checkpoint)
+                write = partial(_captions, writer, prompt=None)
+                captions |= self._written(others, writer, write)
+            for image_id, text in captions.items():
                 said[image_id]["caption"] = text
-        if request.ask:
+        if request.ask and entries:
             writer = self._networks.answerer(checkpoint)
             ask = partial(writer.write, words=request.ask)
             for image_id, text in self._written(list(entries.values()), writer, ask).items():

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "BY_A_PERSON",
     "DEFAULT_STATES_BUDGET",
     "DEFAULT_STATES_KIND",
     "Answer",
@@ -201,9 +202,13 @@ class KnownFile:
     status: ImageStatus
 
 
+BY_A_PERSON = ""
+"""In place of a checkpoint's name, where a person wrote a caption."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A sentence a captioning checkpoint wrote for an image; `match` is its ITM probability."""
+    """A sentence that a checkpoint or a person wrote for an image; `match` is its ITM match."""
 
     id: int
     image_id: int

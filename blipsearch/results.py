@@ -135,8 +135,8 @@ class HitFacts:
         words = text or self._text
         if words is None:
             raise QueryError(
-                "a heat map is about words, and this hit was not found by a sentence: say which, "
-                "as in hit.heat_map('a boat')"
+                "a heat map is about words, and this hit knows none that it was found by: say "
+                "which, as in hit.heat_map('a boat')"
             )
         return words
 
@@ -162,7 +162,10 @@ class SearchHit(HitFacts):
         return self._desk.ask(self.id, question, choices, collection=self.collection).answer
 
     def heat_map(self, text: str | None = None) -> bytes:
-        """A PNG of which part answered to which word; of the search's sentence by default."""
+        """A PNG of which part answered to which word; of the search's sentence by default.
+
+        Say the words for hits of `search_text` and `more`, which do not know their sentence.
+        """
         return self._desk.heat_map(self.id, self._words(text), collection=self.collection)
 
     def file(self) -> bytes:

@@ -12,6 +12,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from blipsearch import AsyncClient, Client
 from blipsearch.results import AsyncSearchHit, AsyncSearchResults
 
+KINDS = ("sync", "asyncio", "trio")
+"""Clients, and the event loops of those that have one."""
+
 
 class Blocking:
     """What an AsyncClient gives, or it itself: what it gives in turn is blocking, too."""

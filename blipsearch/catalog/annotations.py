@@ -13,7 +13,7 @@ from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.columns import stored_text
 from blipsearch.errors import ImageNotFoundError, QueryError
-from blipsearch.records import Answer, Caption
+from blipsearch.records import BY_A_PERSON, Answer, Caption
 from blipsearch.tables import AnswerRow, CaptionRow, ImageRow, ImageTagRow
 
 __all__ = ["MOST_METADATA", "MOST_METADATA_DEPTH", "Annotations", "check_metadata"]
@@ -81,6 +81,23 @@ class Annotations:
             session.add(row)
             session.flush()
             return _caption(row)
+
+    def set_captions(self, collection_id: int, image_id: int, texts: Iterable[str]) -> None:
+        """Replace the captions that people wrote of an image; those of checkpoints stay."""
+        with self._database.writing() as session:
+            _check_image(session, collection_id, image_id)
+            (change,) = next_changes(session, collection_id, 1)
+            session.execute(
+                delete(CaptionRow).where(
+                    CaptionRow.image_id == image_id, CaptionRow.checkpoint == BY_A_PERSON
+                )
+            )
+            now = datetime.now(UTC)
+            session.add_all(
+                CaptionRow(image_id=image_id, text=text, checkpoint=BY_A_PERSON, created_at=now)
+                for text in dict.fromkeys(texts)
+            )
+            session.execute(update(ImageRow).where(ImageRow.id == image_id).values(change=change))
 
     def captions(self, collection_id: int, ids: Iterable[int]) -> dict[int, list[Caption]]:
         """The captions of those of these images that have any, oldest first."""

@@ -14,7 +14,7 @@ from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.collections import sources_of
 from blipsearch.catalog.database import Database, chunks, id_chunks
 from blipsearch.errors import SourceError
-from blipsearch.records import Embedding, FailedFile, ImageFile, IndexedFile
+from blipsearch.records import BY_A_PERSON, Embedding, FailedFile, ImageFile, IndexedFile
 from blipsearch.tables import (
     AnswerRow,
     Base,
@@ -263,8 +263,10 @@ def _update(session: Session, rows: list[dict[str, Any]]) -> None:
 
 
 def _forget_annotations(session: Session, ids: list[int]) -> None:
+    """Forget what checkpoints said of pictures that changed; what people said stays."""
     for chunk in id_chunks(ids):
-        session.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
+        of_checkpoints = CaptionRow.image_id.in_(chunk), CaptionRow.checkpoint != BY_A_PERSON
+        session.execute(delete(CaptionRow).where(*of_checkpoints))
         session.execute(delete(AnswerRow).where(AnswerRow.image_id.in_(chunk)))
 
 

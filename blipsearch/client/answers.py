@@ -12,6 +12,7 @@ from typing import TypeVar
 from httpx2 import (
     ConnectError,
     ConnectTimeout,
+    DecodingError,
     EventSource,
     Request,
     RequestError,
@@ -189,17 +190,19 @@ def broken(error: RequestError, answer: Response | None = None) -> ServiceError:
     request = error.request
     if isinstance(error, TimeoutException) and not isinstance(error, ConnectTimeout):
         seconds = request.extensions["timeout"]["read"]
+        within = "in time" if seconds is None else f"within {seconds:g} seconds"
         return ServiceTimeoutError(
-            f"{_named(request)} was not answered within {seconds:g} seconds; give the client a "
-            "longer timeout, or ask for less"
+            f"{_named(request)} was not answered {within}; give the client a longer timeout, or "
+            "ask for less"
         )
     said = str(error) or type(error).__name__
     if answer is not None:
-        message = (
-            f"{_named(request)} was answered {answer.status_code}, but the answer broke off: "
-            f"{said}; ask again, or check what stands between"
-        )
-        return _noted(UnexpectedAnswerError(message, status=answer.status_code), answer)
+        message = f"{_named(request)} was answered {answer.status_code}, but the answer "
+        if isinstance(error, DecodingError):
+            message += f"cannot be decoded: {said}; check what stands between"
+            return _noted(UnexpectedAnswerError(message, status=answer.status_code), answer)
+        message += f"broke off: {said}; ask again, or check what stands between"
+        return _noted(ServiceUnreachableError(message), answer)
     if isinstance(error, ConnectError | ConnectTimeout):
         port = request.url.port or {"http": 80, "https": 443}[request.url.scheme]
         return ServiceUnreachableError(

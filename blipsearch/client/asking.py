@@ -26,14 +26,17 @@ from blipsearch.client.retrying import Retries
 from blipsearch.errors import (
     BlipSearchError,
     ImageNotFoundError,
+    OverloadedError,
     QueryError,
     ServiceError,
     ServiceTimeoutError,
+    ServiceUnreachableError,
     SettingsError,
+    UnexpectedAnswerError,
 )
 from blipsearch.schemas import Ready
 
-__all__ = ["Asking", "Broken", "Service", "Waiting", "built"]
+__all__ = ["PASSING", "Asking", "Broken", "Service", "Waiting", "built"]
 
 T = TypeVar("T")
 
@@ -132,6 +135,15 @@ class Asking(Generic[T]):
             return False
         problem = problem_of(answer)
         return problem is not None and problem.code == ImageNotFoundError.code
+
+
+PASSING = (
+    OverloadedError,
+    ServiceTimeoutError,
+    ServiceUnreachableError,
+    UnexpectedAnswerError,  # a proxy's, of what stands behind it
+)
+"""What somebody who waits for a service may meet before it is ready."""
 
 
 class Waiting:

@@ -14,11 +14,11 @@ from httpx2 import Request, RequestError, Response
 
 from blipsearch.client import calls
 from blipsearch.client.answers import broken, event_of, events_of, is_stream, unfinished
-from blipsearch.client.asking import Asking, Broken, Service, Waiting, built
+from blipsearch.client.asking import PASSING, Asking, Broken, Service, Waiting, built
 from blipsearch.client.calls import Call
 from blipsearch.client.order import in_order
 from blipsearch.client.retrying import Retries
-from blipsearch.errors import ImageError, QueryError, ServiceError
+from blipsearch.errors import ImageError, QueryError
 from blipsearch.image_search import (
     SearchOptions,
     TextOptions,
@@ -111,7 +111,7 @@ class AsyncClient:
         """See Client.search_text."""
         name = self._named(collection)
         response = await self._ask(calls.search_text(name, text, options))
-        asked = Asked(name, limit=options.get("limit", 10))
+        asked = Asked(name, limit=options.get("limit") or 10)
         return AsyncSearchResults.of(response, asked, self)
 
     async def search_many(
@@ -278,11 +278,12 @@ class AsyncClient:
         *,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, object] | None = None,
+        captions: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> ImageDetail:
         """See Client.change_image."""
-        place = self._named(collection)
-        return await self._ask(calls.change_image(place, image_id, tags, metadata))
+        change = {"tags": tags, "metadata": metadata, "captions": captions}
+        return await self._ask(calls.change_image(self._named(collection), image_id, change))
 
     async def remove_image(self, image_id: int, *, collection: str | None = None) -> None:
         """See Client.remove_image."""
@@ -310,7 +311,7 @@ class AsyncClient:
         while True:
             try:
                 found = await self._ask(calls.ready(waiting.left))
-            except ServiceError as error:
+            except PASSING as error:
                 pause = waiting.pause(error)
             else:
                 if found.status == "ready":

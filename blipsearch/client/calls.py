@@ -204,16 +204,11 @@ def image(name: str, image_id: int) -> Call[ImageDetail]:
     return Call(method="GET", path=_image(name, image_id), read=model_of(ImageDetail))
 
 
-def change_image(
-    name: str,
-    image_id: int,
-    tags: Sequence[str] | None,
-    metadata: Mapping[str, object] | None,
-) -> Call[ImageDetail]:
-    """Replace an image's tags, its metadata, or both."""
-    change = checked(ImageChange, {"tags": tags, "metadata": metadata})
-    body = {"tags": change.tags, "metadata": change.metadata}
-    sent = _json(_as_json({key: value for key, value in body.items() if value is not None}))
+def change_image(name: str, image_id: int, change: Mapping[str, object]) -> Call[ImageDetail]:
+    """Replace what a change, the fields of an ImageChange, says of an image."""
+    asked = checked(ImageChange, change)
+    body = {key: getattr(asked, key) for key in change if getattr(asked, key) is not None}
+    sent = _json(_as_json(body))
     path = _image(name, image_id)
     return Call(method="PATCH", path=path, read=model_of(ImageDetail), sent=sent)
 

@@ -12,10 +12,9 @@ from httpx2 import Request, RequestError, Response
 
 from blipsearch.client import calls
 from blipsearch.client.answers import broken, event_of, events_of, is_stream, unfinished
-from blipsearch.client.asking import Asking, Broken, Service, Waiting, built
+from blipsearch.client.asking import PASSING, Asking, Broken, Service, Waiting, built
 from blipsearch.client.calls import Call
 from blipsearch.client.retrying import Retries
-from blipsearch.errors import ServiceError
 from blipsearch.image_search import ImageSearch, TextOptions
 from blipsearch.pictures import Picture, PictureSource
 from blipsearch.resource import Resource
@@ -160,10 +159,12 @@ class Client(ImageSearch, Resource):
         *,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, object] | None = None,
+        captions: Sequence[str] | None = None,
         collection: str | None = None,
     ) -> ImageDetail:
         """See ImageSearch.change_image."""
-        return self._ask(calls.change_image(self._named(collection), image_id, tags, metadata))
+        change = {"tags": tags, "metadata": metadata, "captions": captions}
+        return self._ask(calls.change_image(self._named(collection), image_id, change))
 
     def remove_image(self, image_id: int, *, collection: str | None = None) -> None:
         """See ImageSearch.remove_image."""
@@ -194,7 +195,7 @@ class Client(ImageSearch, Resource):
         while True:
             try:
                 found = self._ask(calls.ready(waiting.left))
-            except ServiceError as error:
+            except PASSING as error:
                 pause = waiting.pause(error)
             else:
                 if found.status == "ready":

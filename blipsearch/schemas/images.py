@@ -34,7 +34,10 @@ __all__ = [
 
 
 class StoredCaption(Wire):
-    """A caption that the collection keeps; `match` is the ITM probability it was kept with."""
+    """A caption that the collection keeps; `match` is the ITM probability it was kept with.
+
+    `checkpoint` wrote it; it is empty where a person did.
+    """
 
     text: str
     checkpoint: FileText
@@ -79,12 +82,16 @@ class ImageDetail(Wire):
 
 
 class ImageChange(Wire):
-    """What to replace of an image; what is left out stays as it is."""
+    """What to replace of an image; what is left out stays as it is.
+
+    `captions` are those that people wrote; those of checkpoints stay.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tags: Annotated[tuple[Tag, ...], Field(max_length=100)] | None = None
     metadata: Metadata | None = None
+    captions: Annotated[tuple[Text, ...], Field(max_length=20)] | None = None
 
 
 class CaptionRequest(Wire):

@@ -183,7 +183,7 @@ class SearchRequest(Wire):
 
     One of `query` (a sentence), `image` (a picture file, in base64), `image_url` (where the service
     allows it), `image_id`, `vector`, `terms` (several of these) and `cursor` (the next page of an
-    earlier search; with it goes only `limit`).
+    earlier search; with it go only `limit`, `include` and `ask`).
 
     `candidates` images are reranked by BLIP's ITM head, or as many of them as can be in
     `rerank_budget` seconds; images behind them follow by cosine. `rerank` is true where the query
@@ -220,7 +220,8 @@ class SearchRequest(Wire):
         exactly_one(self, ("query", "image", "image_url", "image_id", "vector", "terms", "cursor"))
         beside = sorted(self.model_fields_set - {"cursor", "limit", "include", "ask"})
         if self.cursor is not None and beside:
-            raise ValueError(f"a cursor goes with limit alone, not with {', '.join(beside)}")
+            names = ", ".join(beside)
+            raise ValueError(f"a cursor goes with limit, include and ask alone, not with {names}")
         if self.limit > MOST_SAID and (self.include or self.ask):
             raise ValueError(f"captions and answers come with a limit of at most {MOST_SAID}")
         for name in ("min_match", "rerank_budget"):

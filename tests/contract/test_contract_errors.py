@@ -48,6 +48,7 @@ ERRORS: dict[str, tuple[type[BlipSearchError], Ask]] = {
         lambda s: s.search("a boat", min_match=0.5, rerank=False),
     ),
     "a vector of 3 numbers": (QueryError, lambda s: s.search(vector=[1.0, 2.0, 3.0])),
+    "a vector of words": (QueryError, lambda s: s.search(vector=["a"])),  # type: ignore[list-item]
     "a wrong query in the small syntax": (QueryError, lambda s: s.search_text("a boat + + people")),
     "an empty query in the small syntax": (QueryError, lambda s: s.search_text("")),
     "a sort without a field": (

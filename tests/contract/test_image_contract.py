@@ -113,6 +113,21 @@ def test_an_added_picture_is_found_changed_and_taken_out_again(
     assert searched.collection().images == 8
 
 
+def test_captions_that_people_write_are_found_by_their_words(searched: ImageSearch) -> None:
+    changed = searched.change_image(3, captions=["Anna at the harbour", "a summer's day"])
+    assert [(one.text, one.checkpoint) for one in changed.captions] == [
+        ("Anna at the harbour", ""),
+        ("a summer's day", ""),
+    ]
+    assert [hit.id for hit in searched.search("a disc", filter="caption:harbour")] == [3]
+    assert [hit.id for hit in searched.search("anna", hybrid="only", rerank=False)] == [3]
+    (hit,) = searched.search("a disc", filter="has:caption", include=["caption"])
+    assert hit.caption() in {"Anna at the harbour", "a summer's day"}
+
+    assert searched.change_image(3, captions=[]).captions == ()
+    assert len(searched.search("a disc", filter="has:caption")) == 0
+
+
 def test_the_same_bytes_are_one_image_in_whatever_form_they_come(
     searched: ImageSearch, drawn: Path
 ) -> None:

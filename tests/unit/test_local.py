@@ -276,3 +276,14 @@ def test_a_checkpoint_that_is_not_there_is_named_when_it_is_needed(library: Path
 
 def _checkpoint(opened: OpenLibrary) -> str:
     return opened.collection().checkpoint
+
+
+def test_a_checkpoint_is_loaded_only_where_somebody_needs_it(library: Path) -> None:
+    """Where nothing matches, a captioning checkpoint that is not there is not missed."""
+    nowhere = make_settings(
+        device="cpu", caption_checkpoint="/nowhere/caption", answer_checkpoint="/nowhere/vqa"
+    )
+    with open_library(library, settings=nowhere) as opened:
+        assert len(opened.search("a disc", min_match=1.0, include=["caption"], ask="what?")) == 0
+        with pytest.raises(CheckpointNotFoundError):
+            opened.search("a disc", include=["caption"])

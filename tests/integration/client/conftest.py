@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from blipsearch import Client
-from tests.blocking import any_client
+from tests.blocking import KINDS, any_client
 from tests.troubleserver import KEY, TroubleServer
 
 
@@ -18,7 +18,7 @@ def server() -> Iterator[TroubleServer]:
     server.stop()
 
 
-@pytest.fixture(params=["sync", "asyncio", "trio"])
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

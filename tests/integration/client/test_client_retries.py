@@ -47,7 +47,7 @@ def test_a_body_that_breaks_off_is_asked_for_again_and_then_told(
     assert len(server.asked) == 2
 
     server.will(torn)
-    with pytest.raises(UnexpectedAnswerError, match="broke off") as raised:
+    with pytest.raises(ServiceUnreachableError, match="broke off") as raised:
         client.search("a boat")
     assert len(server.asked) == 5
     assert raised.value.__notes__ == ["asked 3 times"]
@@ -217,6 +217,18 @@ def test_one_waits_for_a_service_that_is_starting(client: Client, server: Troubl
     assert len(server.asked) == 4
     server.will(said(starting, 503))
     assert client.ready().status == "starting"
+
+
+def test_nobody_waits_for_what_waiting_does_not_change(
+    client: Client, server: TroubleServer
+) -> None:
+    server.will(refused(401, "unauthorized"))
+    with pytest.raises(UnauthorizedError):
+        client.wait_until_ready(timeout=10)
+    assert len(server.asked) == 1
+    client.close()
+    with pytest.raises(ServiceError, match="is closed"):
+        client.wait_until_ready(timeout=10)
 
 
 def test_waiting_for_a_service_ends(client: Client, server: TroubleServer) -> None:

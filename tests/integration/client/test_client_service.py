@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from blipsearch.errors import (
     UnauthorizedError,
 )
 from blipsearch.library import Library
-from tests.blocking import any_client
+from tests.blocking import KINDS, any_client
 from tests.serving import Serving, serving
 
 
@@ -98,32 +99,32 @@ def test_leaving_a_progressive_search_ends_it(
         assert len(client.search(f"a ball that {kind} waits for")) == 8
 
 
-def test_a_service_that_is_gone_is_noticed(kind: str, library: Path, tmp_path: Path) -> None:
-    with (
-        serving(library, tmp_path / "log") as server,
-        any_client(kind, server.url, {"retries": 1}) as client,
-    ):
-        client.wait_until_ready()
+def test_a_service_that_is_gone_is_noticed(library: Path, tmp_path: Path) -> None:
+    with serving(library, tmp_path / "log") as server, ExitStack() as opened:
+        clients = [
+            opened.enter_context(any_client(kind, server.url, {"retries": 1})) for kind in KINDS
+        ]
+        for client in clients:
+            client.wait_until_ready()
         server.kill()
-        with pytest.raises(ServiceUnreachableError):
-            client.search("a ball")
+        for client in clients:
+            with pytest.raises(ServiceUnreachableError):
+                client.search("a ball")
 
 
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(
-    kind: str, own_library: Path, tmp_path: Path
+    own_library: Path, tmp_path: Path
 ) -> None:
     with Library.open(own_library) as opened:
-        key = opened.keys.make("eager", "read")[1]
-    settings = {"rate_limit": "2/minute"}
-    with (
-        serving(own_library, tmp_path / "log", settings=settings) as server,
-        any_client(kind, server.url, {"api_key": key}) as client,
-    ):
-        client.collections()
-        client.collections()
-        began = time.monotonic()
-        with pytest.raises(RateLimitedError, match="2 per 1 minute") as raised:
-            client.collections()
-        assert 30 < raised.value.retry_after <= 61
-        assert isinstance(raised.value, OverloadedError)
-        assert time.monotonic() - began < 10  # longer than is waited for: told at once
+        keys = {kind: opened.keys.make(f"eager-{kind}", "read")[1] for kind in KINDS}
+    with serving(own_library, tmp_path / "log", settings={"rate_limit": "2/minute"}) as server:
+        for kind in KINDS:
+            with any_client(kind, server.url, {"api_key": keys[kind]}) as client:
+                client.collections()
+                client.collections()
+                began = time.monotonic()
+                with pytest.raises(RateLimitedError, match="2 per 1 minute") as raised:
+                    client.collections()
+                assert 30 < raised.value.retry_after <= 61
+                assert isinstance(raised.value, OverloadedError)
+                assert time.monotonic() - began < 10  # longer than is waited for: told at once

@@ -9,7 +9,9 @@ import pytest
 from blipsearch import Client
 from blipsearch.errors import (
     OverloadedError,
+    ServiceError,
     ServiceTimeoutError,
+    ServiceUnreachableError,
     UnexpectedAnswerError,
 )
 from blipsearch.schemas import Judgements
@@ -53,21 +55,24 @@ LEFT_EARLY = pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWa
 
 @LEFT_EARLY
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "error"),
     [
-        Reply(headers=EVENTS, chunks=(RANKING, MATCHES)),
-        Reply(headers=EVENTS, chunks=(RANKING, MATCHES), torn=True),
-        Reply(headers=EVENTS, chunks=(RANKING, RESULT[:-1])),
-        Reply(headers=EVENTS, chunks=(RANKING, event("result", {"hits": 3}))),
-        Reply(headers=EVENTS, chunks=(RANKING, event("surprise", FOUND))),
+        (Reply(headers=EVENTS, chunks=(RANKING, MATCHES)), UnexpectedAnswerError),
+        (Reply(headers=EVENTS, chunks=(RANKING, MATCHES), torn=True), ServiceUnreachableError),
+        (Reply(headers=EVENTS, chunks=(RANKING, RESULT[:-1])), UnexpectedAnswerError),
+        (
+            Reply(headers=EVENTS, chunks=(RANKING, event("result", {"hits": 3}))),
+            UnexpectedAnswerError,
+        ),
+        (Reply(headers=EVENTS, chunks=(RANKING, event("surprise", FOUND))), UnexpectedAnswerError),
     ],
 )
 def test_a_stream_that_is_cut_or_garbled_is_told_and_not_begun_again(
-    client: Client, server: TroubleServer, reply: Reply
+    client: Client, server: TroubleServer, reply: Reply, error: type[ServiceError]
 ) -> None:
     server.will(reply)
     told = []
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(error):
         told += list(client.search_stream("a boat"))
 
     assert len(server.asked) == 1

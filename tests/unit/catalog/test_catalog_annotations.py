@@ -88,6 +88,34 @@ def test_captions_and_answers_go_when_the_picture_changes(
     assert [entry.tags for entry in photos.entries()] == [("sea",)] * 3
 
 
+def test_captions_of_people_are_replaced_and_those_of_checkpoints_stay(
+    photos: Collection, tmp_path: Path
+) -> None:
+    photos.add_caption(1, "a red boat", "captioner", match=0.9)
+    before = photos.change
+    photos.set_captions(1, ["Anna", "Anna", "the harbour"])
+    assert photos.change > before
+    photos.set_captions(1, ["Ben"])
+
+    assert [(one.text, one.checkpoint) for one in photos.captions([1])[1]] == [
+        ("a red boat", "captioner"),
+        ("Ben", ""),
+    ]
+    assert photos.best_captions([1]) == {1: "Ben"}
+    assert _found_by(tmp_path, "anna") == []
+    assert _found_by(tmp_path, "ben") == [1]
+    with pytest.raises(ImageNotFoundError):
+        photos.set_captions(99, ["Anna"])
+
+
+def test_captions_of_people_stay_when_the_picture_changes(photos: Collection) -> None:
+    source = photos.sources()[0]
+    photos.set_captions(2, ["Anna"])
+    photos.add_caption(2, "a red boat", "captioner")
+    photos.write([indexed_file(source.id, "1.jpg", 77)])
+    assert [one.text for one in photos.captions([2])[2]] == ["Anna"]
+
+
 def test_answers_come_back_by_image(photos: Collection) -> None:
     first = photos.add_answer(2, "what colour?", "red", 0.8, "answerer")
     second = photos.add_answer(2, "how many?", "two", None, "answerer")

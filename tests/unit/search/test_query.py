@@ -137,7 +137,7 @@ def test_a_request_asks_for_exactly_one_thing() -> None:
 
 def test_a_cursor_takes_nothing_beside_it_but_a_limit() -> None:
     assert checked_request({"cursor": "c", "limit": 3}).limit == 3
-    with pytest.raises(QueryError, match="a cursor goes with limit alone, not with min_match"):
+    with pytest.raises(QueryError, match="limit, include and ask alone, not with min_match"):
         checked_request({"cursor": "c", "min_match": 0.5})
 
 
