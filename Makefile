@@ -12,11 +12,8 @@ INSTALLED := $(VENV)/.installed-$(ENGINE)
 demo: $(INSTALLED)  ## index a gallery of pictures, search it, draw contact sheets
 	$(BIN)/blipsearch demo
 
-test: check browser  ## everything that has to hold: the checks, then the tests with coverage
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+test: check browser  ## everything that has to hold: the checks, then the tests with coverage, on all cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report term
 
 browser:  ## Debian's Chromium for the browser tests, where it is missing and can be installed
 	.ci/chromium.sh

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from blipsearch.errors import EngineMissingError
+
 if TYPE_CHECKING:
     from blipsearch.client import AsyncClient, Client
     from blipsearch.local import open_library
@@ -18,10 +20,21 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a part only when it is asked for: the package itself must stay light."""
-    if name in _HOMES:
+    """Load a part only when it is asked for: the package itself must stay light.
+
+    Raises EngineMissingError, an ImportError, where a part needs what is not installed.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
         return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("blipsearch"):
+            raise  # a fault of ours, not of the installation
+        raise EngineMissingError(
+            f"{name} needs {error.name}, which is not installed; run `pip install "
+            "'blipsearch[cpu]'`, or 'blipsearch[gpu]' with an NVIDIA GPU"
+        ) from error
 
 
 def __dir__() -> list[str]:

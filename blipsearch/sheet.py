@@ -81,7 +81,7 @@ def _draw_hit(
         opened = open_image(file, max_pixels=MAX_PIXELS, network_size=TILE)
         sheet.paste(ImageOps.fit(opened.image, (TILE, TILE)), corner)
     except ImageError as error:
-        logger.warning("not drawn: %s: %s", hit.path, error)
+        logger.warning("not drawn: %s: %s", hit.path if isinstance(file, bytes) else file, error)
         draw.rectangle((x, y, x + TILE, y + TILE), fill=TRACK)
         draw.text((x + 12, y + TILE // 2), "cannot be read", FAINT, font(18))
     label = y + TILE + 4

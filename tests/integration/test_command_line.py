@@ -61,6 +61,25 @@ def test_the_base_package_and_its_wire_types_load_nothing_heavy() -> None:
     assert loaded & (HEAVY | {"typer", "rich"}) == set()
 
 
+def test_without_the_engine_opening_a_library_names_the_extra_to_install(tmp_path: Path) -> None:
+    root = Path(package.__file__).parents[1]
+    (tmp_path / "blipsearch").symlink_to(root / "blipsearch")
+
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "try:\n"
+        "    from blipsearch import open_library\n"
+        "except ImportError as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert finished.stdout.startswith("EngineMissingError open_library needs ")
+    assert "pip install 'blipsearch[cpu]'" in finished.stdout
+
+
 def test_the_version_is_the_packages(blipsearch: Command) -> None:
     assert blipsearch("--version").out == f"blipsearch {package.__version__}\n"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from blipsearch import Client
-from tests.blocking import KINDS, any_client
+from tests.blocking import any_client
 from tests.troubleserver import KEY, TroubleServer
 
 
@@ -18,8 +18,9 @@ def server() -> Iterator[TroubleServer]:
     server.stop()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["sync", "asyncio"])
 def kind(request: pytest.FixtureRequest) -> str:
+    """Modules in which the event loop matters run under trio, too."""
     return str(request.param)
 
 

@@ -11,6 +11,7 @@ from blipsearch import Client
 from blipsearch.errors import (
     QueryError,
 )
+from tests.blocking import KINDS
 from tests.troubleserver import (
     FOUND,
     JSON,
@@ -19,6 +20,12 @@ from tests.troubleserver import (
     refused,
     said,
 )
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every event loop: what iterates is not the same in each."""
+    return str(request.param)
 
 
 def test_many_searches_are_begun_only_as_they_are_wanted(

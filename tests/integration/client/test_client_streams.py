@@ -15,6 +15,7 @@ from blipsearch.errors import (
     UnexpectedAnswerError,
 )
 from blipsearch.schemas import Judgements
+from tests.blocking import KINDS
 from tests.troubleserver import (
     EVENTS,
     FOUND,
@@ -28,6 +29,12 @@ from tests.troubleserver import (
     event,
     said,
 )
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every event loop: what iterates is not the same in each."""
+    return str(request.param)
 
 
 def test_a_progressive_search_tells_event_by_event(client: Client, server: TroubleServer) -> None:
