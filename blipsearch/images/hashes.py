@@ -9,11 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["perceptual_hash", "sha256_of", "sha256_of_bytes"]
+__all__ = ["FLAT_HASH", "perceptual_hash", "sha256_of", "sha256_of_bytes"]
 
 SIDE = 32
 LOW = 8
 PIECE = 1 << 20
+
+FLAT_HASH = 0
+"""The perceptual hash of every picture of one grey: all others have bits that are set."""
+FLAT_RANGE = 2
+"""Grey levels between the darkest and the lightest of the 32 x 32 pixels of such a picture."""
 
 
 def sha256_of(file: BinaryIO) -> str:
@@ -36,10 +41,14 @@ def perceptual_hash(image: Image.Image) -> int:
 
     The DCT hash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"
     (2010), bit for bit as ImageHash's `phash` computes it: 32 x 32 grey pixels, the 8 x 8 lowest
-    frequencies of their DCT-II, one bit each for "above the median", rows first.
+    frequencies of their DCT-II, one bit each for "above the median", rows first. But a picture that
+    shows nothing, such as a black frame, has FLAT_HASH: the bits would come from rounding and noise
+    and say that it is far from another black frame and near to who knows what.
     """
     grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     pixels = np.asarray(grey, dtype=np.float64)  # (32, 32)
+    if np.ptp(pixels) <= FLAT_RANGE:
+        return FLAT_HASH
     cosines = _cosines()  # (8, 32)
     low = cosines @ pixels @ cosines.T  # (8, 8)
     bits = (low > np.median(low)).ravel()

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 
 from PIL import Image, ImageFile
 
-__all__ = ["memory_returned_at_once", "peak_bytes"]
+__all__ = ["MEMORY_HINT", "memory_returned_at_once", "peak_bytes"]
+
+MEMORY_HINT = "raise --memory"
+"""How the reason of every image ends that takes too much memory to decode: more may let it in."""
 
 # Measured with Pillow 13; some decoders hold the picture more than once while they work.
-PEAK_BYTES_PER_PIXEL = {"AVIF": 10.0, "WEBP": 16.5, "TIFF": 8.5}
+PEAK_BYTES_PER_PIXEL = {"AVIF": 10.0, "HEIF": 9.0, "WEBP": 16.5, "TIFF": 8.5}
 USUAL_BYTES_PER_PIXEL = 4.5
 COEFFICIENT_BYTES = 2
 

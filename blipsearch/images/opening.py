@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -29,12 +29,14 @@ from PIL import (
 
 from blipsearch.errors import ImageTooLargeError, ImageUnreadableError
 from blipsearch.images.exif import orientation_of, read_exif
-from blipsearch.images.memory import peak_bytes
+from blipsearch.images.heif import HEIF_HINT, HEIF_SUFFIXES, is_heif, open_heif
+from blipsearch.images.memory import MEMORY_HINT, peak_bytes
 from blipsearch.images.pixels import shrink_to_rgb, upright
 from blipsearch.records import Exif
 
 __all__ = [
     "FORMATS",
+    "RETRY_HINTS",
     "SUFFIXES",
     "TOO_LARGE_HINT",
     "ImageSource",
@@ -48,7 +50,7 @@ __all__ = [
 ImageSource = str | os.PathLike[str] | bytes | BinaryIO
 """A path, a file's bytes, or a binary file that can seek."""
 
-FORMATS = {
+FORMATS: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
     # A JPEG may turn out to be an MPO, a JPEG with further pictures behind the first.
     "JPEG": JpegImagePlugin.jpeg_factory,
     "PNG": PngImagePlugin.PngImageFile,
@@ -57,16 +59,24 @@ FORMATS = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
+    "HEIF": open_heif,
 }
 """The formats that are opened; all others are refused, whatever Pillow could do with them."""
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".avif", *HEIF_SUFFIXES),
+    )
 )
 """File name endings, in lower case, that promise an image."""
 
 TOO_LARGE_HINT = "raise --max-megapixels"
 """How the reason of every image over the pixel limit ends: another limit may let it in."""
+
+RETRY_HINTS = (TOO_LARGE_HINT, MEMORY_HINT, HEIF_HINT)
+"""How the reasons end that another setting, or a library, may do away with: such files are tried
+again."""
 
 LEAST_SIDE = 128
 """Sides are never shrunk below this, so that the perceptual hash does not depend on the network."""
@@ -114,17 +124,26 @@ class UndecodedImage:
             extent = self._draft()
             self.pending.load()
             exif = early or read_exif(self.pending)
-            orientation = orientation_of(self.pending)
+            orientation = self._orientation()
             picture = shrink_to_rgb(self.pending, extent, _least_side(self.network_size, BLOCK_GAP))
             picture = upright(picture, orientation)
-        if orientation >= 5:
+        if self.format == "HEIF":
+            width, height = self.pending.size  # as it is shown, whatever the header said
+        elif orientation >= 5:
             width, height = height, width
         return OpenedImage(picture, width, height, self.format, exif)
+
+    def _orientation(self) -> int:
+        # A HEIF container turns its picture itself; what EXIF says beside that does not count.
+        return 1 if self.format == "HEIF" else orientation_of(self.pending)
 
     def _draft(self) -> tuple[float, float]:
         """Ask the decoder for a smaller picture; say how wide and high it will be."""
         least_side = _least_side(self.network_size, DRAFT_GAP)
-        drafted = None if least_side is None else self.pending.draft(None, (least_side, least_side))
+        # Of a HEIF it would be the thumbnail beside the picture, which may show anything.
+        drafted = None
+        if least_side is not None and self.format != "HEIF":
+            drafted = self.pending.draft(None, (least_side, least_side))
         return self.pending.size if drafted is None else drafted[1][2:]
 
 
@@ -164,7 +183,7 @@ def read_header(
     nothing about the image. So does `UndecodedImage.decode`.
     """
     start = _start_of(file)
-    format_name = next((name for name in FORMATS if _accepts(name, start)), None)
+    format_name = _format_of(start, file)
     if format_name is None:
         raise ImageUnreadableError(f"not an image (it starts with {_printable(start)})")
     with _decoder_errors(format_name, file):
@@ -205,6 +224,12 @@ def _start_of(file: BinaryIO) -> bytes:
     return start
 
 
+def _format_of(start: bytes, file: BinaryIO) -> str | None:
+    if is_heif(start, file):
+        return "HEIF"
+    return next((name for name in FORMATS if name != "HEIF" and _accepts(name, start)), None)
+
+
 def _accepts(format_name: str, start: bytes) -> bool:
     accept = Image.OPEN[format_name][1]
     return accept is None or accept(start) is True
@@ -228,10 +253,12 @@ def _decoder_errors(format_name: str, file: object) -> Iterator[None]:
         raise ImageTooLargeError(
             f"more pixels than Pillow decodes in this format: {error}"
         ) from error
+    except ImageUnreadableError:
+        raise  # said in our own words already
     except Exception as error:
         if _is_of_the_file(error):
             raise
-        message = str(error) or type(error).__name__
+        message = " ".join(str(error).split()) or type(error).__name__
         if "truncated" in message.lower() or isinstance(error, EOFError):
             size = _size_of(file)
             raise ImageUnreadableError(

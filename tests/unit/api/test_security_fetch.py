@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from api.security.addresses import Address
 from api.security.fetch import ImageFetcher
 from blipsearch.errors import (
     BlipSearchError,
@@ -22,6 +21,7 @@ from blipsearch.errors import (
     QueryError,
     RequestTooLargeError,
 )
+from blipsearch.fetching.addresses import Address
 from tests.webserver import PICTURE, WebServer
 
 PUBLIC = ip_address("93.184.215.14")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from blipsearch.images import perceptual_hash, sha256_of, sha256_of_bytes
+from blipsearch.images import FLAT_HASH, perceptual_hash, sha256_of, sha256_of_bytes
 
 
 def drawing(seed: int) -> Image.Image:
@@ -66,3 +66,20 @@ def test_a_blank_picture_has_a_hash_too() -> None:
     assert perceptual_hash(Image.new("RGB", (5, 5), "white")) == perceptual_hash(
         Image.new("RGB", (50, 50), "white")
     )
+
+
+@pytest.mark.parametrize("level", [0, 1, 8, 128, 250, 255])
+def test_pictures_that_show_nothing_share_one_hash_that_no_other_has(level: int) -> None:
+    """Black frames differ in noise alone, which must not decide what they resemble."""
+    noise = np.random.default_rng(level).normal(level, 2.0, (240, 320))
+    noisy = Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8))
+
+    assert perceptual_hash(Image.new("RGB", (320, 240), (level,) * 3)) == FLAT_HASH
+    assert perceptual_hash(noisy) == FLAT_HASH
+    assert all(perceptual_hash(drawing(seed)) != FLAT_HASH for seed in range(20))
+
+
+def test_a_faint_picture_is_not_flat() -> None:
+    faint = drawing(1).convert("L").point([100 + level // 32 for level in range(256)])
+
+    assert perceptual_hash(faint) != FLAT_HASH

@@ -16,6 +16,13 @@ Lookup = Callable[[str], Awaitable[list[Address]]]
 """Finds the addresses of a host; raises OSError, UnicodeError or ValueError where it has none."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOBODYS = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"),  # Python's list of them is not whole
+        "168.63.129.16/32",  # what a cloud answers its own machines at, though it looks public
+    )
+)
 _WEB_PORTS = frozenset({80, 443})
 
 
@@ -42,6 +49,8 @@ def is_public(address: Address) -> bool:
             return all(is_public(one) for one in inner)
         if address.is_reserved or address.is_site_local:
             return False
+    if any(address in network for network in _NOBODYS):
+        return False
     return address.is_global and not address.is_multicast
 
 

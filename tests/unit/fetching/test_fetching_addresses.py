@@ -1,4 +1,4 @@
-"""Which addresses the service may fetch from: the public internet's, however they are written."""
+"""Which addresses may be fetched from: the public internet's, however they are written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from api.security.addresses import is_public, is_public_web, looked_up
+from blipsearch.fetching.addresses import is_public, is_public_web, looked_up
 
 PRIVATE = [
     "0.0.0.0",
@@ -17,6 +17,11 @@ PRIVATE = [
     "127.8.8.8",
     "169.254.169.254",  # where clouds tell their machines' secrets
     "172.16.0.1",
+    "192.0.0.192",  # as does this
+    "168.63.129.16",  # and this, which looks public
+    "192.88.99.1",
+    "3fff::1",
+    "64:ff9b:1::7f00:1",
     "192.168.1.1",
     "198.18.0.1",
     "224.0.0.1",
