@@ -30,6 +30,7 @@ from blipsearch.records import (
     Embedding,
     Embeddings,
     FailedFile,
+    GivenRecord,
     ImageEntry,
     ImageFile,
     ImageStates,
@@ -39,8 +40,10 @@ from blipsearch.records import (
     Run,
     RunCounts,
     Source,
+    SourceKind,
     StateKey,
     StatesKind,
+    WrittenCaption,
 )
 from blipsearch.resource import Resource
 from blipsearch.states import StateStore
@@ -74,6 +77,7 @@ class Collection(Resource):
 
     def __init__(self, catalog: Catalog, info: CollectionInfo, directory: Path) -> None:
         self._catalog = catalog
+        self.directory = directory
         self._id = info.id
         self._checkpoint = info.checkpoint
         self._live = LiveIndex(catalog, info, directory)
@@ -104,6 +108,11 @@ class Collection(Resource):
         return self._open_catalog().collections.info(self._id)
 
     @property
+    def name(self) -> str:
+        """What it is called now. Raises CollectionNotFoundError once removed."""
+        return self._open_catalog().collections.name(self._id)
+
+    @property
     def id(self) -> int:
         """The collection's number in its library; never reused."""
         return self._id
@@ -123,23 +132,44 @@ class Collection(Resource):
         own = self._checkpoint
         if identity.fingerprint == own.fingerprint:
             return
-        name = self.info.name
+        name = self.name
         raise CollectionCheckpointError(
             f"collection {name!r} was embedded with {own.name} ({own.fingerprint[:12]}), not with "
             f"{identity.name} ({identity.fingerprint[:12]}); embed it side by side with "
-            f"`blipsearch index SOURCE --collection {name}-2 --checkpoint {identity.name}`"
+            f"`blipsearch index --collection {name} --into {name}-2 --checkpoint {identity.name}`"
         )
 
     def sources(self) -> list[Source]:
         """The collection's sources, oldest first."""
-        return self._open_catalog().collections.sources(self._id)
+        return self._open_catalog().sources.all(self._id)
 
-    def add_source(self, root: str, name: str | None = None) -> Source:
-        """Add a root by its absolute path; one that is there already gives the source it has.
+    def source_counts(self) -> dict[int, dict[ImageStatus, int]]:
+        """How many images of each source are in each status, by the source's id."""
+        return self._open_catalog().sources.counts(self._id)
 
-        Raises SourceError for a relative root or a name another root has.
+    def add_source(self, root: str, name: str | None = None, kind: SourceKind = "folder") -> Source:
+        """Add a root by its absolute path or URL; one that is there already gives its source.
+
+        Without a name it is called after its root. Raises SourceError for a relative root or a
+        name another root has.
         """
-        return self._open_catalog().collections.add_source(self._id, root, name)
+        return self._open_catalog().sources.add(self._id, root, name, kind)
+
+    def rename_source(self, source_id: int, name: str) -> Source:
+        """Give a source another name. Raises SourceError for one that another source has."""
+        return self._open_catalog().sources.rename(self._id, source_id, name)
+
+    def move_source(self, source_id: int, root: str) -> Source:
+        """Say that all files of a source are below another root now, with the paths they had.
+
+        Nothing is looked up there. Raises SourceError for a relative root and for one that another
+        source has.
+        """
+        return self._open_catalog().sources.move(self._id, source_id, root)
+
+    def remove_source(self, source_id: int) -> None:
+        """Forget a source that has no images. Raises SourceError where it has, or is another's."""
+        self._open_catalog().sources.remove(self._id, source_id)
 
     def known_files(self, source_id: int) -> dict[str, KnownFile]:
         """What is known of each file of a source, by its path."""
@@ -149,12 +179,17 @@ class Collection(Resource):
         """What is known of one file of a source."""
         return self._open_catalog().entries.known_files(self._id, source_id, path).get(path)
 
+    def same_content(self, sha256: str) -> list[tuple[int, int, str]]:
+        """The id, source id and path of each image with this content, be it missing or not."""
+        return self._open_catalog().entries.same_content(self._id, sha256)
+
     def write(self, indexed: Sequence[IndexedFile], failed: Sequence[FailedFile] = ()) -> list[int]:
         """Write a batch in one transaction; returns the ids of `indexed` in their order.
 
-        A (source, path) that is there is updated and keeps its id; where its content changed, its
-        captions and answers go. A path named twice ends as the last one says, failures after
-        images. Raises ShapeError for embeddings that are not (dim,) float32 of unit norm and
+        A (source, path) that is there is updated and keeps its id; where its content changed, the
+        captions and answers of checkpoints go. What is given of an image is merged as `annotate`
+        does; where nothing is, that stays. A path named twice ends as the last one says, failures
+        after images. Raises ShapeError for embeddings that are not (dim,) float32 of unit norm and
         SourceError for a source of another collection; nothing is written then.
         """
         catalog = self._open_catalog()
@@ -163,6 +198,34 @@ class Collection(Resource):
         ids = catalog.images.write(self._id, indexed, failed)
         self.refresh()
         return ids
+
+    def annotate(self, items: Iterable[tuple[int, GivenRecord]]) -> None:
+        """Take over what sidecars or manifests say of images now, in one transaction.
+
+        Of metadata, tags and people's captions, what was given last and is no more goes, and what
+        is new comes; what people set otherwise, or took away, stays so. A record with the stamp of
+        the last one changes nothing, one with an empty stamp says that nothing is given any more.
+        """
+        self._open_catalog().given.annotate(self._id, items)
+        self.refresh()
+
+    def take_over(self, other: Collection) -> int:
+        """Say of images what another collection of the library says of the same files.
+
+        That is metadata, tags, people's captions and what was given last; images of which anything
+        is said here already are left alone. Returns how many it was said of.
+        """
+        count = self._open_catalog().takeover.take_over(other.id, self._id)
+        self.refresh()
+        return count
+
+    def move(self, moves: Sequence[tuple[int, ImageFile]]) -> None:
+        """Say that images are other files now, of the same content, in one transaction.
+
+        Their ids, embeddings and all that is said of them stay; missing ones are found again.
+        """
+        self._open_catalog().images.move(self._id, moves)
+        self.refresh()
 
     def touch(self, files: Sequence[ImageFile]) -> None:
         """Set size and mtime of files whose content is as before; unknown files are left alone."""
@@ -187,6 +250,16 @@ class Collection(Resource):
         if self._states_directory.exists():
             with self._lock:
                 self.states.discard(ids)
+        return removed
+
+    def remove_missing(self, ids: Iterable[int]) -> int:
+        """Remove those of these images that are missing now; one that is back meanwhile stays."""
+        ids = [int(image_id) for image_id in ids]
+        removed = self._open_catalog().images.remove_missing(self._id, ids)
+        self.refresh()
+        if self._states_directory.exists():
+            with self._lock:
+                self.states.discard(set(ids) - {entry.id for entry in self.images(ids)})
         return removed
 
     def image(self, image_id: int) -> ImageEntry:
@@ -216,6 +289,22 @@ class Collection(Resource):
         Raises ImageNotFoundError where there is no such image or it failed.
         """
         return self._open_catalog().entries.embedding(self._id, self._checkpoint.dim, image_id)
+
+    def embeddings(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Embeddings]:
+        """The embeddings of those of these ids (m,) that are indexed: ids (n,), rows (n, dim).
+
+        They come in any order.
+        """
+        self._open_catalog()
+        return self._live.embeddings(ids)
+
+    def copies(self) -> list[list[int]]:
+        """The indexed images whose files hold the same bytes, as ids in groups; see Duplicates."""
+        return self._open_catalog().duplicates.copies(self._id)
+
+    def perceptual_hashes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """The ids, (n,) int64 ascending, and perceptual hashes, (n,) uint64, of indexed images."""
+        return self._open_catalog().duplicates.perceptual_hashes(self._id)
 
     def search(
         self, vectors: Embeddings, k: int, within: npt.NDArray[np.int64] | None = None
@@ -394,6 +483,14 @@ class Collection(Resource):
         return self._open_catalog().annotations.add_caption(
             self._id, image_id, text, checkpoint, match
         )
+
+    def add_captions(self, checkpoint: str, written: Sequence[WrittenCaption]) -> int:
+        """Add what a checkpoint wrote of many images, in one transaction; see Annotations."""
+        return self._open_catalog().annotations.add_captions(self._id, checkpoint, written)
+
+    def uncaptioned(self, checkpoint: str) -> list[int]:
+        """The ids of the indexed images that have no caption by a checkpoint, ascending."""
+        return self._open_catalog().annotations.uncaptioned(self._id, checkpoint)
 
     def set_captions(self, image_id: int, texts: Iterable[str]) -> None:
         """Replace the captions that people wrote; those of checkpoints stay.

@@ -109,6 +109,13 @@ class Library(Resource):
         """Open a collection. Raises CollectionNotFoundError, which lists those there are."""
         return self._open(self._catalog.collections.find(_spelled(name)))
 
+    def switch(self, old: str, new: str) -> None:
+        """Let two collections change names, in one transaction: what asks for one has the other.
+
+        Raises CollectionNotFoundError, and SettingsError where the two names are one.
+        """
+        self._catalog.collections.switch(_spelled(old), _spelled(new))
+
     def remove_collection(self, name: str) -> None:
         """Remove a collection with everything blipsearch stored for it; the pictures stay.
 
@@ -125,6 +132,19 @@ class Library(Resource):
                 f"collection {name!r} is removed, but its files are not: {error}; "
                 f"delete {directory} by hand"
             ) from error
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is true about the library, for who keeps it sound; closed with the library."""
+        return self._catalog
+
+    def info(self, name: str) -> CollectionInfo:
+        """What a collection is, without opening it. Raises CollectionNotFoundError."""
+        return self._catalog.collections.find(_spelled(name))
+
+    def directory(self, info: CollectionInfo) -> Path:
+        """Where a collection's derived files are; all of them can be made anew."""
+        return self._directory(info)
 
     @property
     def keys(self) -> Keys:

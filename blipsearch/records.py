@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from blipsearch.places import Place, SourceKind
+
 __all__ = [
     "BY_A_PERSON",
     "DEFAULT_STATES_BUDGET",
@@ -27,6 +29,8 @@ __all__ = [
     "Embeddings",
     "Exif",
     "FailedFile",
+    "Given",
+    "GivenRecord",
     "ImageEntry",
     "ImageFile",
     "ImageStates",
@@ -37,9 +41,11 @@ __all__ = [
     "Run",
     "RunCounts",
     "Source",
+    "SourceKind",
     "StateKey",
     "StatesKind",
     "StatesUsage",
+    "WrittenCaption",
 ]
 
 Embedding = npt.NDArray[np.float32]
@@ -103,6 +109,7 @@ class Source:
     id: int
     name: str
     root: str
+    kind: SourceKind = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +142,29 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What a sidecar or a manifest's row says of an image."""
+
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRecord:
+    """What was read of a sidecar or row, and the stamp by which a later change of it is seen."""
+
+    stamp: str
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
 class IndexedFile:
     """One image ready to be written: its file, what decoding found, and its embedding.
 
     `width` and `height` are those of the picture as shown, after EXIF orientation. `sha256` is hex
     over the file's bytes; `perceptual_hash` an unsigned 64-bit integer. `embedding` is (dim,)
-    float32 of unit norm.
+    float32 of unit norm. `given` is None where no sidecar and no manifest says anything.
     """
 
     file: ImageFile
@@ -151,22 +175,28 @@ class IndexedFile:
     format: str
     exif: Exif
     embedding: Embedding
+    given: GivenRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FailedFile:
-    """One file that could not be indexed, and why, in one sentence for a person."""
+    """One file that could not be indexed, and why, in one sentence for a person.
+
+    A `lasting` reason lies in the content: the file is not tried again until it changes. Others,
+    such as a disk that did not answer, are tried anew in each run.
+    """
 
     file: ImageFile
     reason: str
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
     """One row of the catalog's images, without its embedding.
 
-    `reason` says why an image failed and is empty otherwise. `absolute_path` is the source's root
-    joined with `path`.
+    `reason` says why an image failed and is empty otherwise; `lasting` is as in FailedFile.
+    `absolute_path` is the address of its place: the source's root joined with `path`, or a URL.
     """
 
     id: int
@@ -186,13 +216,21 @@ class ImageEntry:
     status: ImageStatus
     reason: str
     change: int
+    lasting: bool = True
+
+    @property
+    def place(self) -> Place:
+        """Where its bytes are."""
+        return Place(self.source.kind, self.source.root, self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
     """What the catalog remembers of one file, enough to see whether it changed.
 
-    `sha256` is empty for a file that could not be indexed.
+    `sha256` is empty for a file that could not be indexed; `reason` then says why, and `lasting`
+    whether only another content would help. `given_stamp` is that of the GivenRecord last taken
+    over, empty without one.
     """
 
     id: int
@@ -200,6 +238,9 @@ class KnownFile:
     mtime_ns: int
     sha256: str
     status: ImageStatus
+    reason: str = ""
+    lasting: bool = True
+    given_stamp: str = ""
 
 
 BY_A_PERSON = ""
@@ -216,6 +257,19 @@ class Caption:
     checkpoint: str
     match: float | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCaption:
+    """A caption that a checkpoint wrote of an image's content, SHA-256 in hex, and its ITM match.
+
+    `match` is None where no ITM head judged it.
+    """
+
+    image_id: int
+    content: str
+    text: str
+    match: float | None
 
 
 @dataclass(frozen=True, slots=True)

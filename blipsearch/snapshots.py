@@ -52,11 +52,18 @@ class Snapshots:
         A snapshot of another checkpoint, or with a token that the catalog does not know, belongs to
         another catalog. Each file that is passed over is logged with the reason.
         """
-        return next(self._valid(self._paths(), fingerprint, dim, is_known), None)
+        return next(self._valid(self.paths(), fingerprint, dim, is_known), None)
+
+    def paths(self) -> list[Path]:
+        """The snapshot files, newest first."""
+        if not self.directory.is_dir():
+            return []
+        found = [(_generation(path), path) for path in self.directory.iterdir()]
+        return [path for generation, path in sorted(found, reverse=True) if generation]
 
     def newest_path(self) -> Path | None:
         """The newest snapshot's file, whatever is in it."""
-        return next(iter(self._paths()), None)
+        return next(iter(self.paths()), None)
 
     def over_newer_base(
         self, base: CodedBase | None, fingerprint: str, dim: int, is_known: Callable[[str], bool]
@@ -112,21 +119,14 @@ class Snapshots:
                 continue
             yield Loaded(index, stamp.change, path)
 
-    def _paths(self) -> list[Path]:
-        """The snapshot files, newest first."""
-        if not self.directory.is_dir():
-            return []
-        found = [(_generation(path), path) for path in self.directory.iterdir()]
-        return [path for generation, path in sorted(found, reverse=True) if generation]
-
     def _next_generation(self) -> int:
-        return max((_generation(path) for path in self._paths()), default=0) + 1
+        return max((_generation(path) for path in self.paths()), default=0) + 1
 
     def _prune(self) -> None:
-        for path in self._paths()[_KEPT:]:
+        for path in self.paths()[_KEPT:]:
             path.unlink(missing_ok=True)
         named = set()
-        for path in self._paths():
+        for path in self.paths():
             with suppress(SnapshotError):
                 token = base_named(path)
                 named |= set() if token is None else set(base_paths(self.directory, token))

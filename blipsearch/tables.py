@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -35,6 +36,7 @@ __all__ = [
     "CaptionRow",
     "CollectionRow",
     "DeletionRow",
+    "GivenRow",
     "ImageRow",
     "ImageTagRow",
     "RunRow",
@@ -89,12 +91,16 @@ class CollectionRow(Base):
 
 
 class SourceRow(Base):
-    """A named root of a collection; a moved root is one update here."""
+    """A named root of a collection; a moved root is one update here.
+
+    A root inside the library's directory is kept relative to it, so that a copy has its own.
+    """
 
     __tablename__ = "sources"
     __table_args__ = (
         UniqueConstraint("collection_id", "name"),
         UniqueConstraint("collection_id", "root"),
+        CheckConstraint("kind IN ('folder', 'archive', 'manifest', 'remote')", name="kind"),
         _NEVER_REUSED,
     )
 
@@ -102,6 +108,7 @@ class SourceRow(Base):
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(FileName)
     root: Mapped[str] = mapped_column(FileName)
+    kind: Mapped[str] = mapped_column(String(8), server_default="folder")
 
 
 class ImageRow(Base):
@@ -119,6 +126,7 @@ class ImageRow(Base):
         UniqueConstraint("source_id", "path"),
         UniqueConstraint("collection_id", "change"),
         Index(None, "collection_id", "status"),
+        Index(None, "collection_id", "sha256"),
         Index(
             "ix_images_facts",
             *("collection_id", "status", "id", "taken_at", "width", "height", "size"),
@@ -138,6 +146,7 @@ class ImageRow(Base):
     change: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[str] = mapped_column(String(8))
     reason: Mapped[str] = mapped_column(FreeText, default="")
+    lasting: Mapped[bool] = mapped_column(default=True, server_default=true())
     path: Mapped[str] = mapped_column(FileName)
     size: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
@@ -167,6 +176,18 @@ class ImageTagRow(Base):
         BigId, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
     )
     tag: Mapped[str] = mapped_column(FreeText, primary_key=True)
+
+
+class GivenRow(Base):
+    """What a sidecar or a manifest's row last said of an image, to tell it from what people set."""
+
+    __tablename__ = "image_given"
+
+    image_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    stamp: Mapped[str] = mapped_column(FreeText)
+    content: Mapped[Mapping[str, Any]] = mapped_column(JSON)
 
 
 class CaptionRow(Base):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.columns import stored_text
 from blipsearch.errors import ImageNotFoundError, QueryError
-from blipsearch.records import BY_A_PERSON, Answer, Caption
+from blipsearch.records import BY_A_PERSON, Answer, Caption, WrittenCaption
 from blipsearch.tables import AnswerRow, CaptionRow, ImageRow, ImageTagRow
 
 __all__ = ["MOST_METADATA", "MOST_METADATA_DEPTH", "Annotations", "check_metadata"]
@@ -81,6 +81,54 @@ class Annotations:
             session.add(row)
             session.flush()
             return _caption(row)
+
+    def add_captions(
+        self, collection_id: int, checkpoint: str, written: Sequence[WrittenCaption]
+    ) -> int:
+        """Add what a checkpoint wrote of many images; returns how many captions are new.
+
+        Left out are images that changed or went meanwhile, and those that it has captioned.
+        """
+        if not written:
+            return 0
+        with self._database.writing() as session:
+            open_ids = select(ImageRow.id, ImageRow.sha256).where(
+                ImageRow.collection_id == collection_id, _lacks_caption_by(checkpoint)
+            )
+            contents = {
+                image_id: sha256
+                for chunk in id_chunks({one.image_id for one in written})
+                for image_id, sha256 in session.execute(open_ids.where(ImageRow.id.in_(chunk)))
+            }
+            fitting = {
+                one.image_id: one for one in written if contents.get(one.image_id) == one.content
+            }
+            now = datetime.now(UTC)
+            session.add_all(
+                CaptionRow(
+                    image_id=one.image_id,
+                    text=one.text,
+                    checkpoint=checkpoint,
+                    match=one.match,
+                    created_at=now,
+                )
+                for one in fitting.values()
+            )
+        return len(fitting)
+
+    def uncaptioned(self, collection_id: int, checkpoint: str) -> list[int]:
+        """The ids of the indexed images that have no caption by a checkpoint, ascending."""
+        statement = (
+            select(ImageRow.id)
+            .where(
+                ImageRow.collection_id == collection_id,
+                ImageRow.status == "indexed",
+                _lacks_caption_by(checkpoint),
+            )
+            .order_by(ImageRow.id)
+        )
+        with self._database.reading() as session:
+            return list(session.scalars(statement))
 
     def set_captions(self, collection_id: int, image_id: int, texts: Iterable[str]) -> None:
         """Replace the captions that people wrote of an image; those of checkpoints stay."""
@@ -150,6 +198,13 @@ class Annotations:
                 for row in session.scalars(statement.order_by(AnswerRow.id)):
                     found.setdefault(row.image_id, []).append(_answer(row))
         return found
+
+
+def _lacks_caption_by(checkpoint: str) -> ColumnElement[bool]:
+    by_it = select(CaptionRow.id).where(
+        CaptionRow.image_id == ImageRow.id, CaptionRow.checkpoint == checkpoint
+    )
+    return ~by_it.exists()
 
 
 def _check_image(session: Session, collection_id: int, image_id: int) -> None:

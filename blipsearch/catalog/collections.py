@@ -1,11 +1,8 @@
-"""Collections and their sources in the catalog, and the change numbers they give out."""
+"""Collections in the catalog, and the change numbers they give out."""
 
 from __future__ import annotations
 
-import os.path
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
 from typing import cast, get_args
 
 from sqlalchemy import delete, func, select
@@ -13,25 +10,24 @@ from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import not_found, removed
 from blipsearch.catalog.database import Database
-from blipsearch.errors import CollectionExistsError, SettingsError, SourceError
+from blipsearch.errors import CollectionExistsError, SettingsError
 from blipsearch.records import (
     DEFAULT_STATES_BUDGET,
     DEFAULT_STATES_KIND,
     CheckpointIdentity,
     CollectionInfo,
-    Source,
     StatesKind,
 )
-from blipsearch.tables import CollectionRow, ImageRow, SourceRow
+from blipsearch.tables import CollectionRow, ImageRow
 
-__all__ = ["Collections", "sources_of"]
+__all__ = ["Collections"]
 
 _MOST_BYTES = 2**63 - 1
 """The largest number of a BIGINT column."""
 
 
 class Collections:
-    """The rows of `collections` and `sources`."""
+    """The rows of `collections`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -82,6 +78,15 @@ class Collections:
                 raise removed(session, collection_id)
             return _info(row, _counts(session, collection_id))
 
+    def name(self, collection_id: int) -> str:
+        """What a collection is called now. Raises CollectionNotFoundError."""
+        named = select(CollectionRow.name).where(CollectionRow.id == collection_id)
+        with self._database.reading() as session:
+            name = session.scalar(named)
+            if name is None:
+                raise removed(session, collection_id)
+            return name
+
     def states(self, collection_id: int) -> tuple[StatesKind, int]:
         """How image states are kept and the bytes they may take. Raises CollectionNotFoundError."""
         columns = select(CollectionRow.states_kind, CollectionRow.states_budget)
@@ -109,49 +114,31 @@ class Collections:
                 row.states_budget = budget
             return _info(row, _counts(session, collection_id))
 
+    def switch(self, old: str, new: str) -> None:
+        """Let two collections change names, in one transaction.
+
+        Raises CollectionNotFoundError, and SettingsError where the two names are one.
+        """
+        if old == new:
+            raise SettingsError(f"{old!r} cannot change names with itself; name two collections")
+        with self._database.writing() as session:
+            rows = []
+            for name in (old, new):
+                row = session.scalar(select(CollectionRow).where(CollectionRow.name == name))
+                if row is None:
+                    raise not_found(session, repr(name), make=name)
+                rows.append(row)
+            first, second = rows
+            first.name = ""  # no collection's name; names are unique in between, too
+            session.flush()
+            second.name = old
+            session.flush()
+            first.name = new
+
     def remove(self, collection_id: int) -> None:
         """Remove a collection with all its rows; its id is never given out again."""
         with self._database.writing() as session:
             session.execute(delete(CollectionRow).where(CollectionRow.id == collection_id))
-
-    def sources(self, collection_id: int) -> list[Source]:
-        """The collection's sources, oldest first."""
-        with self._database.reading() as session:
-            return list(sources_of(session, collection_id).values())
-
-    def add_source(self, collection_id: int, root: str, name: str | None = None) -> Source:
-        """Add a root; a root that is already there gives the source it has.
-
-        Without a name the source is called after its folder, with a number where that is taken.
-        Raises SourceError for a relative root or a name another root has.
-        """
-        if not Path(root).is_absolute():
-            raise SourceError(f"the root of a source must be an absolute path, not {root!r}")
-        root = os.path.normpath(root)
-        with self._database.writing() as session:
-            sources = sources_of(session, collection_id).values()
-            for source in sources:
-                if source.root == root:
-                    return source
-            taken = {source.name: source.root for source in sources}
-            if name in taken:
-                raise SourceError(
-                    f"the name {name!r} belongs to the source {taken[name]}; choose another name"
-                )
-            row = SourceRow(
-                collection_id=collection_id, root=root, name=name or _free_name(root, taken)
-            )
-            session.add(row)
-            session.flush()
-            return Source(id=row.id, name=row.name, root=row.root)
-
-
-def sources_of(session: Session, collection_id: int) -> dict[int, Source]:
-    """The collection's sources by their id, oldest first."""
-    rows = session.scalars(
-        select(SourceRow).where(SourceRow.collection_id == collection_id).order_by(SourceRow.id)
-    )
-    return {row.id: Source(id=row.id, name=row.name, root=row.root) for row in rows}
 
 
 def _counts(session: Session, collection_id: int) -> dict[str, int]:
@@ -194,11 +181,3 @@ def _check_states(kind: StatesKind | None, budget: int | None) -> None:
         raise SettingsError(
             f"image states cannot be kept in {budget} bytes: choose a budget of 0 to {_MOST_BYTES}"
         )
-
-
-def _free_name(root: str, taken: Iterable[str]) -> str:
-    base = PurePath(root).name or "root"
-    name, number = base, 2
-    while name in taken:
-        name, number = f"{base}-{number}", number + 1
-    return name

@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from blipsearch.catalog.collections import sources_of
 from blipsearch.catalog.expressions import (
     EARTH_KM,
     SqlText,
@@ -39,6 +38,7 @@ from blipsearch.catalog.expressions import (
 )
 from blipsearch.catalog.metadata import MetadataTest
 from blipsearch.catalog.paths import name_is, name_matches, path_is, path_matches
+from blipsearch.catalog.sources import sources_of
 from blipsearch.columns import stored_text
 from blipsearch.filters import (
     And,

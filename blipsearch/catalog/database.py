@@ -18,10 +18,13 @@ from blipsearch.catalog.sqlite import (
 )
 from blipsearch.errors import LibraryError
 
-__all__ = ["CHUNK", "Database", "chunks", "id_chunks"]
+__all__ = ["CHUNK", "DIRECTORY", "Database", "chunks", "id_chunks"]
 
 CHUNK = 8192
 """Rows read, or values named, in one statement: far below SQLite's limit of 32766."""
+
+DIRECTORY = "directory"
+"""The key in a session's `info` under which the library's directory stands, an absolute path."""
 
 _Item = TypeVar("_Item")
 
@@ -31,6 +34,8 @@ class Database:
 
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
+        # What roots inside the library are relative to; a working directory may change later.
+        self._facts = {DIRECTORY: str(path.absolute().parent)}
         self._engine = make_engine(path, busy_seconds=busy_seconds)
         self._write_engine = write_engine(self._engine)
         self._closed = False
@@ -38,13 +43,14 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a session that sees one state of the catalog from its first query to its end."""
-        with self._translating(), Session(self._engine) as session:
+        with self._translating(), Session(self._engine, info=self._facts) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a session that holds the write lock and commits at the end, or not at all."""
-        with self._translating(), Session(self._write_engine) as session, session.begin():
+        made = Session(self._write_engine, info=self._facts)
+        with self._translating(), made as session, session.begin():
             yield session
 
     def close(self) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import unpack_embeddings
-from blipsearch.catalog.collections import sources_of
 from blipsearch.catalog.database import Database, id_chunks
+from blipsearch.catalog.sources import sources_of
 from blipsearch.errors import ImageNotFoundError
+from blipsearch.places import Place
 from blipsearch.records import (
     Embedding,
     Embeddings,
@@ -24,9 +24,9 @@ from blipsearch.records import (
     KnownFile,
     Source,
 )
-from blipsearch.tables import ImageRow, ImageTagRow
+from blipsearch.tables import GivenRow, ImageRow, ImageTagRow
 
-__all__ = ["Entries"]
+__all__ = ["Entries", "entries_of"]
 
 _PAGE = 1000
 
@@ -35,6 +35,22 @@ _PAGE = 1000
 _EMBEDDINGS = select(
     ImageRow.id, ImageRow.collection_id, ImageRow.status, ImageRow.embedding
 ).where(ImageRow.id.in_(bindparam("ids", expanding=True)))
+
+_KnownRow = tuple[str, int, int, int, str, ImageStatus, str, bool, str]
+_KNOWN = (
+    ImageRow.path,
+    # As KnownFile has them.
+    *(ImageRow.id, ImageRow.size, ImageRow.mtime_ns, ImageRow.sha256, ImageRow.status),
+    *(ImageRow.reason, ImageRow.lasting, func.coalesce(GivenRow.stamp, "")),
+)
+_SAME_CONTENT = (
+    select(ImageRow.id, ImageRow.source_id, ImageRow.path)
+    .where(
+        ImageRow.collection_id == bindparam("its_collection"),
+        ImageRow.sha256 == bindparam("its_content"),
+    )
+    .order_by(ImageRow.id)
+)
 
 
 class Entries:
@@ -47,21 +63,25 @@ class Entries:
         self, collection_id: int, source_id: int, path: str | None = None
     ) -> dict[str, KnownFile]:
         """What is known of each file of a source, or of the one with this path, by its path."""
-        statement = select(
-            ImageRow.path,
-            ImageRow.id,
-            ImageRow.size,
-            ImageRow.mtime_ns,
-            ImageRow.sha256,
-            ImageRow.status,
-        ).where(ImageRow.collection_id == collection_id, ImageRow.source_id == source_id)
+        statement = (
+            select(*_KNOWN)
+            .outerjoin(GivenRow, GivenRow.image_id == ImageRow.id)
+            .where(ImageRow.collection_id == collection_id, ImageRow.source_id == source_id)
+        )
         if path is not None:
             statement = statement.where(ImageRow.path == path)
         with self._database.reading() as session:
-            return {
-                path: KnownFile(image_id, size, mtime_ns, sha256, cast("ImageStatus", status))
-                for path, image_id, size, mtime_ns, sha256, status in session.execute(statement)
-            }
+            # Without the ORM: a source may have a million files.
+            rows = session.connection().execute(statement)
+            return {row[0]: KnownFile(*row[1:]) for row in cast("Iterable[_KnownRow]", rows)}
+
+    def same_content(self, collection_id: int, sha256: str) -> list[tuple[int, int, str]]:
+        """The id, source and path of each image with this content, be it missing or not, by id."""
+        with self._database.reading() as session:
+            rows = session.connection().execute(
+                _SAME_CONTENT, {"its_collection": collection_id, "its_content": sha256}
+            )
+            return [(image_id, source_id, path) for image_id, source_id, path in rows]
 
     def get(self, collection_id: int, ids: Sequence[int]) -> list[ImageEntry]:
         """The entries of these ids in their order; unknown ones are left out."""
@@ -72,7 +92,7 @@ class Entries:
                 # By primary key alone, as in _EMBEDDINGS.
                 rows = session.scalars(select(ImageRow).where(ImageRow.id.in_(chunk))).all()
                 own = [row for row in rows if row.collection_id == collection_id]
-                for entry in _entries(session, own, sources):
+                for entry in entries_of(session, own, sources):
                     found[entry.id] = entry
         return [found[image_id] for image_id in ids if image_id in found]
 
@@ -94,7 +114,7 @@ class Entries:
                 statement = statement.where(ImageRow.source_id == source_id)
             with self._database.reading() as session:
                 rows = session.scalars(statement.order_by(ImageRow.id).limit(_PAGE)).all()
-                page = _entries(session, rows, sources_of(session, collection_id))
+                page = entries_of(session, rows, sources_of(session, collection_id))
             yield from page
             if len(page) < _PAGE:
                 return
@@ -148,9 +168,10 @@ class Entries:
         return np.array(found, dtype=np.int64), unpack_embeddings(packed, dim)
 
 
-def _entries(
+def entries_of(
     session: Session, rows: Sequence[ImageRow], sources: dict[int, Source]
 ) -> list[ImageEntry]:
+    """The entries of rows that were read in this session, in their order."""
     tags = _tags(session, [row.id for row in rows])
     return [_entry(row, sources[row.source_id], tuple(tags.get(row.id, ()))) for row in rows]
 
@@ -171,7 +192,7 @@ def _entry(row: ImageRow, source: Source, tags: tuple[str, ...]) -> ImageEntry:
         id=row.id,
         source=source,
         path=row.path,
-        absolute_path=os.path.join(source.root, row.path),  # noqa: PTH118  # plain strings by contract
+        absolute_path=Place(source.kind, source.root, row.path).address,
         size=row.size,
         mtime_ns=row.mtime_ns,
         sha256=row.sha256,
@@ -192,4 +213,5 @@ def _entry(row: ImageRow, source: Source, tags: tuple[str, ...]) -> ImageEntry:
         status=cast("ImageStatus", row.status),
         reason=row.reason if row.status == "failed" else "",
         change=row.change,
+        lasting=row.lasting,
     )

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import next_changes
-from blipsearch.catalog.collections import sources_of
 from blipsearch.catalog.database import Database, chunks, id_chunks
+from blipsearch.catalog.given import merge_given
+from blipsearch.catalog.sources import sources_of
 from blipsearch.errors import SourceError
 from blipsearch.records import BY_A_PERSON, Embedding, FailedFile, ImageFile, IndexedFile
 from blipsearch.tables import (
@@ -40,11 +41,12 @@ class Images:
         """Write a batch, rows and embeddings together; returns the ids of `indexed` in order.
 
         A (source, path) that is there is updated and keeps its id. Where its content is another
-        than before, its captions and answers go: they described the old picture. A path named
-        twice ends as the last one says, failures after images. Raises SourceError for a source
-        of another collection.
+        than before, the captions and answers of checkpoints go: they described the old picture. A
+        path named twice ends as the last one says, failures after images. What is given of an
+        image is merged with what people say of it; where nothing is, that stays. Raises
+        SourceError for a source of another collection.
         """
-        rows = {_key(item.file): _indexed_values(item) for item in indexed}
+        rows = {_key(item.file): indexed_values(item) for item in indexed}
         rows |= {_key(item.file): _failed_values(item) for item in failed}
         if not rows:
             return []
@@ -66,8 +68,11 @@ class Images:
                     if not sha256 or sha256 != rows[key]["sha256"]
                 ],
             )
-            ids = _ids_by_change(session, collection_id, changes)
-        return [ids[rows[_key(item.file)]["change"]] for item in indexed]
+            by_change = _ids_by_change(session, collection_id, changes)
+            ids = [by_change[rows[_key(item.file)]["change"]] for item in indexed]
+            given = zip(ids, (item.given for item in indexed), strict=True)
+            merge_given(session, {image_id: record for image_id, record in given if record})
+        return ids
 
     def touch(self, collection_id: int, files: Sequence[ImageFile]) -> None:
         """Set size and mtime of files whose content is as before; unknown files are left alone."""
@@ -93,6 +98,37 @@ class Images:
                 ],
             )
 
+    def move(self, collection_id: int, moves: Sequence[tuple[int, ImageFile]]) -> None:
+        """Say that images are other files now, of the same content; what is known of them stays.
+
+        An image that was missing is found again. Left out are images that are not there, and files
+        that are another image by now. Raises SourceError for a source of another collection.
+        """
+        with self._database.writing() as session:
+            _check_sources(session, collection_id, {file.source_id for _, file in moves})
+            taken = _find(session, [_key(file) for _, file in moves])
+            moves = [
+                (image_id, file)
+                for image_id, file in moves
+                if _key(file) not in taken or taken[_key(file)][0] == image_id
+            ]
+            if not moves:
+                return
+            changes = next_changes(session, collection_id, len(moves))
+            session.connection().execute(
+                update(_IMAGES)
+                .where(
+                    _IMAGES.c.collection_id == collection_id, _IMAGES.c.id == bindparam("its_id")
+                )
+                .values(
+                    status=case((_IMAGES.c.embedding.is_not(None), "indexed"), else_="failed"),
+                ),
+                [
+                    {"its_id": image_id, "change": change, **_file_values(file)}
+                    for (image_id, file), change in zip(moves, changes, strict=True)
+                ],
+            )
+
     def mark_missing(self, collection_id: int, ids: Iterable[int]) -> None:
         """Set the status of these images to missing; their embeddings stay."""
         self._mark(collection_id, ids, lambda _embedded: "missing", was=("indexed", "failed"))
@@ -108,13 +144,22 @@ class Images:
 
     def remove(self, collection_id: int, ids: Iterable[int]) -> int:
         """Remove images for good and record each removal; returns how many there were."""
+        return self._remove(collection_id, ids, ())
+
+    def remove_missing(self, collection_id: int, ids: Iterable[int]) -> int:
+        """Remove for good those of these images that are missing now; returns how many."""
+        return self._remove(collection_id, ids, (ImageRow.status == "missing",))
+
+    def _remove(
+        self, collection_id: int, ids: Iterable[int], conditions: Sequence[ColumnElement[bool]]
+    ) -> int:
         with self._database.writing() as session:
             found = [
                 image_id
                 for chunk in id_chunks(ids)
                 for image_id in session.scalars(
                     select(ImageRow.id).where(
-                        ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk)
+                        ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk), *conditions
                     )
                 )
             ]
@@ -187,11 +232,12 @@ def _file_values(file: ImageFile) -> dict[str, Any]:
     }
 
 
-def _indexed_values(item: IndexedFile) -> dict[str, Any]:
+def indexed_values(item: IndexedFile) -> dict[str, Any]:
     exif = item.exif
     return _file_values(item.file) | {
         "status": "indexed",
         "reason": "",
+        "lasting": True,
         "sha256": item.sha256,
         "perceptual_hash": item.perceptual_hash,
         "width": item.width,
@@ -224,7 +270,8 @@ _NOTHING_KNOWN: dict[str, Any] = {
 
 
 def _failed_values(item: FailedFile) -> dict[str, Any]:
-    return _file_values(item.file) | _NOTHING_KNOWN | {"status": "failed", "reason": item.reason}
+    said = {"status": "failed", "reason": item.reason, "lasting": item.lasting}
+    return _file_values(item.file) | _NOTHING_KNOWN | said
 
 
 def _check_sources(session: Session, collection_id: int, used: set[int]) -> None:

@@ -60,6 +60,16 @@ class Migrations:
             f"{self.head}; run `blipsearch upgrade --library {_quoted(database)}`"
         )
 
+    def is_current(self, database: Path) -> bool:
+        """Whether a catalog is of this program's revision, and not of an older one; only read.
+
+        Raises what `check` raises, but for an older revision.
+        """
+        revision = self.revision(database)
+        if revision != self.head:
+            self._refuse_unknown(database, revision)
+        return revision == self.head
+
     def create(self, database: Path) -> None:
         """Bring a new or empty file to the newest revision, in one transaction."""
         self._migrate(database)

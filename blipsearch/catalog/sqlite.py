@@ -18,6 +18,7 @@ __all__ = [
     "BUSY_SECONDS",
     "DRIVER_ERRORS",
     "copy_database",
+    "is_damage",
     "make_engine",
     "read_revision",
     "translated",
@@ -119,6 +120,13 @@ def translated(error: sqlite3.Error | DBAPIError, database: Path) -> LibraryErro
         if name.startswith(prefix):
             return LibraryError(f"{database}: {origin} ({name}); {advice}")
     return LibraryError(f"{database}: {origin} ({name}); this is a fault in blipsearch, report it")
+
+
+def is_damage(error: sqlite3.Error | DBAPIError) -> bool:
+    """Whether SQLite says that what it read is damaged."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(origin, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 _ADVICE = {

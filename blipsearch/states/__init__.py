@@ -1,5 +1,6 @@
 """States of images kept on disk for reranking: a cache with a budget, all of it derived."""
 
+from blipsearch.states.checking import BadRecord, StatesReport, check_states, drop_states
 from blipsearch.states.store import StateStore
 
-__all__ = ["StateStore"]
+__all__ = ["BadRecord", "StateStore", "StatesReport", "check_states", "drop_states"]

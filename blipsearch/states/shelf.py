@@ -86,6 +86,11 @@ class Shelf:
         return int(self._starts[-1])
 
     @property
+    def taken(self) -> int:
+        """How many places are in use."""
+        return int(np.count_nonzero(self._owners))
+
+    @property
     def bytes(self) -> int:
         """What the segments take on disk."""
         return sum(segment.bytes for segment in self.segments)

@@ -124,6 +124,19 @@ class StateStore(Resource):
                 with self._writing():
                     self._shelf.forget(image_ids)
 
+    def compact(self) -> None:
+        """Give up the last segments where the first have room for all that is kept.
+
+        Logs like `put`.
+        """
+        with self._guard, self._complaining():
+            self._check_open()
+            if self._folder.segments():
+                with self._writing():
+                    slots = np.cumsum([segment.slots for segment in self._shelf.segments])
+                    needed = int(np.searchsorted(slots, self._shelf.taken)) + 1
+                    self._keep_first(needed if self._shelf.taken else 0)
+
     def usage(self) -> StatesUsage:
         """How many images have states for this store, and what all files here take on disk."""
         with self._guard:
@@ -231,8 +244,20 @@ class StateStore(Resource):
             return
         self._shelf = Shelf(segments[:count])
         self._grow(layout, 1)
-        self._shelf.adopt(segments[count:])
-        for segment in segments[count:]:
+        self._adopt(segments[count:])
+
+    def _keep_first(self, count: int) -> None:
+        """Move what is kept to the first segments and give up the others."""
+        segments = self._shelf.segments
+        if count < len(segments):
+            self._shelf = Shelf(segments[:count])
+            self._adopt(segments[count:])
+
+    def _adopt(self, segments: Sequence[Segment]) -> None:
+        """Take over what there is room for, and give up these segments."""
+        if self._shelf.segments:
+            self._shelf.adopt(segments)
+        for segment in segments:
             segment.path.unlink(missing_ok=True)
 
     def _grow(self, layout: Layout, lacking: int) -> None:

@@ -10,6 +10,7 @@ from blipsearch.vectors.basefiles import base_paths
 from blipsearch.vectors.building import BuildProgress, BuildSource, build_base
 from blipsearch.vectors.coded import BaseFacts, CodedBase
 from blipsearch.vectors.files import base_named
+from blipsearch.vectors.hamming import HashPairs, near_pairs
 from blipsearch.vectors.heads import sync_directory
 from blipsearch.vectors.index import VectorIndex
 from blipsearch.vectors.measuring import Measured, measure_kind
@@ -23,6 +24,7 @@ from blipsearch.vectors.planning import (
 )
 from blipsearch.vectors.threads import search_with_one_core
 from blipsearch.vectors.values import (
+    UNIT_TOLERANCE,
     ExactVectors,
     Ids,
     IndexInfo,
@@ -33,11 +35,13 @@ from blipsearch.vectors.values import (
 
 __all__ = [
     "EXACT_AT_MOST",
+    "UNIT_TOLERANCE",
     "BaseFacts",
     "BuildProgress",
     "BuildSource",
     "CodedBase",
     "ExactVectors",
+    "HashPairs",
     "Ids",
     "IndexInfo",
     "IndexKind",
@@ -53,6 +57,7 @@ __all__ = [
     "check_unit_rows",
     "consider",
     "measure_kind",
+    "near_pairs",
     "plan_index",
     "search_with_one_core",
     "sync_directory",

@@ -95,6 +95,10 @@ class ExactPart:
         cosines, found = self._flat.search(queries, k, params=selector)
         return cosines, self.ids[found]
 
+    def contents(self) -> tuple[Ids, Embeddings]:
+        """Copies of the ids (n,) and of their vectors (n, dim)."""
+        return self.ids.copy(), self._vectors().copy()
+
     def to_bytes(self) -> list[bytes]:
         """The ids and faiss's own bytes, as `from_bytes` takes them."""
         return [self.ids.astype("<i8").tobytes(), faiss.serialize_index(self._flat).tobytes()]

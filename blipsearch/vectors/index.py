@@ -99,6 +99,11 @@ class VectorIndex:
             ids = np.concatenate([ids, self._base.ids_of(alive.slots())])
         return np.sort(ids)
 
+    def exact_part(self) -> tuple[Ids, Embeddings]:
+        """What is held as it is: ids (n,) int64 in any order and copies of their vectors."""
+        with self._lock:
+            return self._part.contents()
+
     def add(self, ids: Ids, vectors: Embeddings) -> None:
         """Add n vectors (n, dim) float32 of unit norm under their ids (n,); replaces ids there.
 

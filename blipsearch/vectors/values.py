@@ -12,6 +12,7 @@ from blipsearch.errors import ShapeError
 from blipsearch.records import Embeddings
 
 __all__ = [
+    "UNIT_TOLERANCE",
     "ExactVectors",
     "Ids",
     "IndexInfo",
@@ -27,7 +28,8 @@ Ids = npt.NDArray[np.int64]
 ExactVectors = Callable[[Ids], tuple[Ids, Embeddings]]
 """Gives those of these ids (m,) that there still are, (n,), and their vectors (n, dim)."""
 
-_UNIT_TOLERANCE = 1e-3
+UNIT_TOLERANCE = 1e-3
+"""How far from 1 the norm of a unit vector may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def check_unit_rows(vectors: Embeddings, dim: int) -> None:
         raise ShapeError(f"vectors must be float32, not {vectors.dtype}")
     norms = np.linalg.norm(vectors, axis=1)
     # Written so that NaN fails it too.
-    wrong = np.flatnonzero(~(np.abs(norms - 1.0) <= _UNIT_TOLERANCE))
+    wrong = np.flatnonzero(~(np.abs(norms - 1.0) <= UNIT_TOLERANCE))
     if wrong.size:
         raise ShapeError(
             f"vectors must be finite and of unit norm; row {wrong[0]} has norm {norms[wrong[0]]}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from blipsearch.errors import KeyExistsError, KeyNotFoundError, SettingsError
-from blipsearch.library import Library
+from blipsearch.library import Library, upgrade_library
 
 OLD = Path(__file__).parents[2] / "data" / "libraries"
 
@@ -126,6 +126,7 @@ def test_a_scope_is_read_or_write(library: Library) -> None:
 
 def test_the_keys_of_a_stored_library_open_what_they_opened(tmp_path: Path) -> None:
     shutil.copytree(OLD / "0004", tmp_path / "library")
+    upgrade_library(tmp_path / "library")
     with Library.open(tmp_path / "library") as library:
         found = library.keys.find("bs_an old key")
         assert found is not None

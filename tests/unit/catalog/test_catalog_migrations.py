@@ -145,11 +145,39 @@ def test_a_library_from_before_image_states_is_upgraded_with_all_its_rows(tmp_pa
     assert (photos.states_kind, photos.states_budget) == ("float16", 20_000_000_000)
     for collection in before["collections"]:
         collection.update(states_kind="float16", states_budget=20_000_000_000)
+    for source in before["sources"]:
+        source.update(kind="folder")
+    for image in before["images"]:
+        image.update(lasting=1)
     assert _rows(catalog) == before
 
 
+def test_an_upgraded_library_has_its_own_pictures_with_it_where_it_is_copied(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(OLD / "0004", old)
+    with closing(sqlite3.connect(old / "catalog.sqlite")) as connection:
+        connection.execute("UPDATE sources SET root = ?", [str(old / "uploads-1")])
+        connection.commit()
+    assert upgrade_library(old) == ("0004", HEAD)
+    old.rename(tmp_path / "moved")
+    with Library.open(tmp_path / "moved") as library, library.collection("photos") as photos:
+        (source,) = photos.sources()
+        assert source.root == str(tmp_path / "moved" / "uploads-1")
+        assert photos.image(1).absolute_path == f"{source.root}/boat.jpg"
+        assert photos.add_source(source.root) == source
+
+
 @pytest.mark.parametrize(
-    "setting", ["states_kind = 'float64'", "states_kind = NULL", "states_budget = -1"]
+    "setting",
+    [
+        "collections SET states_kind = 'float64'",
+        "collections SET states_kind = NULL",
+        "collections SET states_budget = -1",
+        "sources SET kind = 'drawer'",
+        "images SET lasting = NULL",
+    ],
 )
 def test_an_upgraded_catalog_refuses_what_a_new_one_refuses(
     tmp_path: Path, catalog: Path, setting: str
@@ -158,7 +186,7 @@ def test_an_upgraded_catalog_refuses_what_a_new_one_refuses(
     upgrade_library(tmp_path / "old")
     for path in (catalog, tmp_path / "old" / "catalog.sqlite"):
         with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError):
-            connection.execute(f"UPDATE collections SET {setting}")  # noqa: S608
+            connection.execute(f"UPDATE {setting}")
 
 
 def test_an_upgrade_that_fails_changes_nothing(catalog: Path, newer: Migrations) -> None:

@@ -271,7 +271,7 @@ def test_another_checkpoint_is_refused_with_the_command_that_embeds_again(
     message = str(refused.value)
     assert "tiny (aaaaaaaaaaaa)" in message
     assert "large (bbbbbbbbbbbb)" in message
-    assert "`blipsearch index SOURCE --collection photos-2 --checkpoint large`" in message
+    assert "`blipsearch index --collection photos --into photos-2 --checkpoint large`" in message
 
 
 def test_runs_say_what_they_did_and_which_were_killed(photos: Collection) -> None:
