@@ -32,7 +32,7 @@ from blipsearch.blip.untyped import Network, NetworkClass, Processor
 from blipsearch.errors import CheckpointMismatchError
 from blipsearch.records import CheckpointIdentity
 
-__all__ = ["Checkpoint", "load_checkpoint", "quiet"]
+__all__ = ["Checkpoint", "check_checkpoint", "load_checkpoint", "quiet"]
 
 VISION_EPS = 1e-6
 """The original's layer_norm_eps of the vision tower (models/vit.py); the Hub's configs say 1e-5."""
@@ -94,6 +94,16 @@ def load_checkpoint(
     )
 
 
+def check_checkpoint(name: str, task: Task, *, revision: str | None = None) -> None:
+    """Raise what `load_checkpoint` would of a checkpoint, but leave its weights where they are."""
+    files = find_checkpoint(name, task, revision=revision)
+    raw = check.read_config(files)
+    check.check_config(files, raw, task)
+    _load_processor(files, raw)
+    found = _shapes(files, task)
+    _check_fit(files, raw, _build_empty(files, raw, _choose_network(task, found)), found, task)
+
+
 def _load_processor(files: CheckpointFiles, raw: Mapping[str, Any]) -> Processor:
     try:
         tokenizer = BertTokenizer.from_pretrained(str(files.directory), local_files_only=True)
@@ -112,12 +122,7 @@ def _load_processor(files: CheckpointFiles, raw: Mapping[str, Any]) -> Processor
 def _load_network(
     files: CheckpointFiles, raw: Mapping[str, Any], task: Task, dtype: torch.dtype
 ) -> Network:
-    found = {
-        key: shape
-        for key, shape in check.read_shapes(files, task).items()
-        # Older files also store this counting buffer, 0, 1, 2, ...; it is not a weight.
-        if not key.endswith(".position_ids")
-    }
+    found = _shapes(files, task)
     network = _build_empty(files, raw, _choose_network(task, found))
     missing = _check_fit(files, raw, network, found, task)
     with safe_open(files.weights, framework="pt") as weights:
@@ -134,6 +139,15 @@ def _load_network(
         # What the config says about decoding is left over from transformers' defaults of 2022.
         network.text_decoder.generation_config = GenerationConfig()
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def _shapes(files: CheckpointFiles, task: Task) -> dict[str, tuple[int, ...]]:
+    return {
+        key: shape
+        for key, shape in check.read_shapes(files, task).items()
+        # Older files also store this counting buffer, 0, 1, 2, ...; it is not a weight.
+        if not key.endswith(".position_ids")
+    }
 
 
 def _choose_network(task: Task, found: check.Shapes) -> NetworkClass:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from blipsearch.blip.products import int8_is_exact
-from blipsearch.errors import DeviceError
+from blipsearch.errors import DeviceError, DeviceMemoryError
 
 __all__ = [
     "DTYPES",
@@ -13,7 +16,9 @@ __all__ = [
     "check_match_dtype",
     "choose_device",
     "choose_dtype",
+    "device_names",
     "dtype_name",
+    "memory_errors",
     "share_cores",
 ]
 
@@ -50,6 +55,17 @@ def choose_device(name: str) -> torch.device:
     elif device.type != "cpu":
         raise DeviceError(f"device {name!r} is not supported; use auto, cpu, cuda, cuda:N or mps")
     return device
+
+
+def device_names(name: str) -> list[str]:
+    """Name the devices that are to work side by side: all GPUs for `auto` and `cuda`, else one.
+
+    The names are as for `choose_device`, which says what is wrong with one.
+    """
+    may_be_several = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    if not may_be_several or torch.cuda.device_count() < 2:
+        return [name]
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
@@ -108,6 +124,30 @@ def allocated_bytes() -> dict[str, int]:
     if torch.backends.mps.is_available():
         taken["mps"] = torch.mps.current_allocated_memory()
     return taken
+
+
+@contextmanager
+def memory_errors(device: torch.device, what: str) -> Iterator[None]:
+    """Turn what torch raises when the device's memory is used up into DeviceMemoryError.
+
+    `what` was to be computed, as in "a batch of 64 images". What the failed attempt took is free
+    again when the error is out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # A CPU and MPS say it in words alone.
+        said = str(error).lower()
+        if not isinstance(error, torch.OutOfMemoryError) and not any(
+            words in said for words in ("out of memory", "can't allocate memory")
+        ):
+            raise
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise DeviceMemoryError(
+            f"{device} has too little memory for {what}; use a smaller --batch-size, "
+            "--dtype float16, or --device cpu"
+        ) from error
 
 
 def share_cores(device: str, threads: int = 0) -> int:

@@ -15,6 +15,8 @@ __all__ = [
     "IMAGE_MEAN",
     "IMAGE_STD",
     "Pixels",
+    "Squares",
+    "levels_of",
     "prepare_image",
     "to_rgb",
     "write_preprocessing",
@@ -26,6 +28,9 @@ IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 Pixels = npt.NDArray[np.float32]
 """Prepared pictures, (n, 3, size, size) or one (3, size, size), float32, normalised."""
+
+Squares = npt.NDArray[np.uint8]
+"""Pictures that were resized to the network's size, and no more: (n, size, size, 3) uint8 RGB."""
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -47,6 +52,17 @@ def prepare_image(image: Image.Image, processor: ImageProcessor) -> Pixels:
     """
     batch = processor(images=[to_rgb(image)], return_tensors="np")
     return np.asarray(batch["pixel_values"][0], dtype=np.float32)
+
+
+def levels_of(processor: ImageProcessor) -> npt.NDArray[np.float32]:
+    """Return what each 8-bit level of red, green and blue becomes when it is normalised.
+
+    (3, 256) float32: looking a level up gives bit for bit what `prepare_image` computes, whatever
+    the processor's settings and the types it computes in.
+    """
+    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (1, 256, 3))
+    batch = processor(images=[Image.fromarray(ramp.copy())], do_resize=False, return_tensors="np")
+    return np.ascontiguousarray(batch["pixel_values"][0][:, 0, :], dtype=np.float32)
 
 
 def write_preprocessing(directory: Path, image_size: int) -> None:

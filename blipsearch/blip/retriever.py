@@ -15,14 +15,15 @@ from torch.nn.functional import normalize
 
 from blipsearch.blip.batching import alike_in_length, batches
 from blipsearch.blip.checkpoint import Checkpoint, load_checkpoint
-from blipsearch.blip.device import check_match_dtype
+from blipsearch.blip.device import check_match_dtype, memory_errors
 from blipsearch.blip.find import BUILTIN, RELEASED, Task
 from blipsearch.blip.heatmaps import HeatMaps, map_words
 from blipsearch.blip.matcher import Matcher, Reading
 from blipsearch.blip.packing import pack_states, unpack_states
-from blipsearch.blip.pixels import Pixels
+from blipsearch.blip.pixels import Pixels, Squares
 from blipsearch.blip.text import pad
 from blipsearch.blip.tower import IMAGE_BATCH, States, Tower
+from blipsearch.blip.vision import encode_vision
 from blipsearch.errors import CheckpointMismatchError, ShapeError
 from blipsearch.records import Embeddings, ImageStates, StatesKind
 
@@ -146,6 +147,24 @@ class BlipRetriever(Tower):
         return EncodedImages(features, states)
 
     @torch.inference_mode()
+    def encode_squares(
+        self, squares: Squares, kind: StatesKind
+    ) -> tuple[Embeddings, ImageStates | None]:
+        """Return embeddings, (n, dim) float32, and states as they are stored, None for `none`.
+
+        `squares` are as for `normalise`. All of them go through the vision tower in one pass: how
+        many at a time is the caller's to choose, who is told by DeviceMemoryError that they were
+        too many. Only the squares go to the device, and only what is kept comes back.
+
+        Raises ShapeError for another shape.
+        """
+        self._check_squares(squares)
+        with memory_errors(self._checkpoint.device, f"a batch of {len(squares)} images"):
+            features, states = self._embed_tensor(self._normalise_on_device(squares))
+            packed = None if kind == "none" else pack_states(states, kind)
+            return _to_numpy(features), packed
+
+    @torch.inference_mode()
     def pack_states(self, states: States, kind: StatesKind) -> ImageStates:
         """Return states (n, tokens, width) as they are stored: float16, int8 or merged.
 
@@ -253,10 +272,13 @@ class BlipRetriever(Tower):
         return (0.5 * (1.0 + np.tanh(margin / 2.0))).astype(np.float32)
 
     def _embed_pixels(self, pixels: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._embed_tensor(self._to_device(pixels))
+
+    def _embed_tensor(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.has_itm:
-            output = self._network.get_image_features(pixel_values=self._to_device(pixels))
+            output = self._network.get_image_features(pixel_values=pixels)
             return normalize(output.pooler_output.float(), dim=-1), output.last_hidden_state
-        states = self._encode_pixels(pixels)
+        states = encode_vision(self._network.vision_model, pixels)
         features = self._network.vision_proj(states[:, 0])
         return normalize(features.float(), dim=-1), states
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -11,13 +12,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from blipsearch.blip.checkpoint import Checkpoint, load_checkpoint
+from blipsearch.blip.checkpoint import Checkpoint, check_checkpoint, load_checkpoint
 from blipsearch.blip.device import dtype_name
 from blipsearch.blip.find import Task
-from blipsearch.blip.pixels import Pixels, prepare_image
+from blipsearch.blip.pixels import Pixels, Squares, levels_of, prepare_image
 from blipsearch.blip.text import Vocabulary
 from blipsearch.blip.untyped import Network
-from blipsearch.blip.vision import encode_vision
+from blipsearch.blip.vision import encode_vision, look_up
 from blipsearch.errors import QueryError, ShapeError
 from blipsearch.records import CheckpointIdentity
 
@@ -68,6 +69,14 @@ class Tower:
             )
         )
 
+    @classmethod
+    def check(cls, name_or_path: str | Path) -> None:
+        """Raise what `from_pretrained` would of a checkpoint, without reading its weights.
+
+        To find out soon what will be needed late. One on the Hub is downloaded.
+        """
+        check_checkpoint(str(name_or_path), cls.task)
+
     @property
     def identity(self) -> CheckpointIdentity:
         """Which weights these are; `dim` is 0 for a checkpoint that makes no embeddings."""
@@ -110,6 +119,23 @@ class Tower:
         """
         return prepare_image(image, self._checkpoint.processor.image_processor)
 
+    def normalise(self, squares: Squares) -> Pixels:
+        """Return pictures of the network's size as it reads them, (n, 3, size, size) float32.
+
+        `squares` are (n, size, size, 3) uint8, RGB: what the checkpoint's own resampling makes of
+        pictures. Bit for bit what `prepare` returns for these. Raises ShapeError for others.
+        """
+        self._check_squares(squares)
+        pixels = np.empty((len(squares), 3, *squares.shape[1:3]), dtype=np.float32)
+        for channel, levels in enumerate(self._levels):
+            # "clip" lets numpy write straight into `out`; no level is beyond the table.
+            np.take(levels, squares[..., channel], out=pixels[:, channel], mode="clip")
+        return pixels
+
+    @cached_property
+    def _levels(self) -> npt.NDArray[np.float32]:
+        return levels_of(self._checkpoint.processor.image_processor)
+
     def _prepare_all(self, images: Sequence[Image.Image]) -> Pixels:
         size = self.image_size
         pixels = np.empty((len(images), 3, size, size), dtype=np.float32)
@@ -121,6 +147,13 @@ class Tower:
     def _encode_pixels(self, pixels: Pixels) -> torch.Tensor:
         """Return the states of at most IMAGE_BATCH prepared pictures, in the network's dtype."""
         return encode_vision(self._network.vision_model, self._to_device(pixels))
+
+    def _normalise_on_device(self, squares: Squares) -> torch.Tensor:
+        """Return what `normalise` does, on the device and in the network's dtype."""
+        device = self._checkpoint.device
+        levels = torch.from_numpy(self._levels).to(device)
+        given = torch.from_numpy(np.ascontiguousarray(squares)).to(device)
+        return look_up(levels, given).to(self._checkpoint.dtype)
 
     def _chunks_of_images(self, images: Sequence[Image.Image]) -> Iterator[Chunk]:
         """Yield a few images at a time, encoded, so that memory does not grow with the request."""
@@ -148,6 +181,14 @@ class Tower:
             raise ShapeError(
                 f"prepared pictures are (n, {wanted[0]}, {wanted[1]}, {wanted[2]}), not "
                 f"{pixels.shape}; make them with prepare()"
+            )
+
+    def _check_squares(self, squares: Squares) -> None:
+        wanted = (self.image_size, self.image_size, 3)
+        if squares.ndim != 4 or squares.shape[1:] != wanted or squares.dtype != np.uint8:
+            raise ShapeError(
+                f"resized pictures are (n, {wanted[0]}, {wanted[1]}, {wanted[2]}) uint8, not "
+                f"{squares.shape} {squares.dtype}"
             )
 
     def _check_states(self, states: States) -> None:

@@ -8,7 +8,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from blipsearch.blip.products import activation, multiply
 from blipsearch.blip.untyped import Network, VisionTower
 
-__all__ = ["encode_vision"]
+__all__ = ["encode_vision", "look_up"]
 
 
 def encode_vision(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:
@@ -25,6 +25,12 @@ def encode_vision(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:
         states = states + _feed_forward(layer.mlp, layer.layer_norm2(states))
     normalised: torch.Tensor = tower.post_layernorm(states)
     return normalised
+
+
+def look_up(levels: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:
+    """Return pixels (n, 3, size, size) for squares (n, size, size, 3) uint8 and levels (3, 256)."""
+    channels = squares.permute(3, 0, 1, 2).int()  # (3, n, size, size)
+    return torch.stack([one[own] for one, own in zip(levels, channels, strict=True)], dim=1)
 
 
 def _attend(attention: Network, states: torch.Tensor) -> torch.Tensor:

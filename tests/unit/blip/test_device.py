@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever
-from blipsearch.blip.device import allocated_bytes, choose_device, choose_dtype
-from blipsearch.errors import DeviceError
+from blipsearch.blip.device import allocated_bytes, choose_device, choose_dtype, memory_errors
+from blipsearch.errors import DeviceError, DeviceMemoryError
 from blipsearch.testing import sample_images, write_tiny_checkpoint
 
 no_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
@@ -110,3 +110,20 @@ def test_weights_stored_in_half_precision_are_computed_in_full(tmp_path: Path) -
     np.testing.assert_allclose(
         half.get_image_features(images), full.get_image_features(images), rtol=0, atol=1e-2
     )
+
+
+def test_memory_that_is_used_up_is_an_error_of_its_own() -> None:
+    cpu = torch.device("cpu")
+
+    with (
+        pytest.raises(DeviceMemoryError, match=r"cpu has too little memory for a petabyte; .*size"),
+        memory_errors(cpu, "a petabyte"),
+    ):
+        torch.empty(1 << 50, dtype=torch.uint8)
+    with pytest.raises(DeviceMemoryError), memory_errors(cpu, "a batch"):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_other_errors_of_torch_pass_through() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), memory_errors(torch.device("cpu"), "a batch"):
+        raise RuntimeError("the shapes do not fit")

@@ -324,6 +324,22 @@ def test_the_built_in_checkpoint_is_there_or_says_that_it_is_not(loader: Loader)
             loader.from_pretrained("builtin")
 
 
+def test_a_check_says_what_loading_would_without_reading_weights(
+    tiny: Path, broken: Broken
+) -> None:
+    BlipCaptioner.check(tiny / "caption")
+    for wrong, loader in ((tiny / "itm", BlipCaptioner), (tiny / "vqa", BlipRetriever)):
+        with pytest.raises(CheckpointMismatchError) as loading:
+            loader.from_pretrained(wrong)
+        with pytest.raises(CheckpointMismatchError) as checking:
+            loader.check(wrong)
+        assert str(checking.value) == str(loading.value)
+    directory = broken("caption")
+    (directory / "vocab.txt").unlink()
+    with pytest.raises(CheckpointUnavailableError):
+        BlipCaptioner.check(directory)
+
+
 @pytest.mark.parametrize("task", ["itm", "caption", "vqa", "features"])
 def test_loading_and_running_says_nothing(
     tiny: Path, task: str, capfd: pytest.CaptureFixture[str]
