@@ -1,236 +1,125 @@
-"""Pipeline: discover, compare, decode ahead of the network, embed, write; one batch at a time."""
+"""The pipeline: decode ahead of the network, embed, and write behind it, all at the same time.
+
+Decoders look into the candidates, in processes of their own; a thread for each retriever embeds;
+the caller's thread writes and tells the progress. What lies between them is bounded in bytes.
+"""
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Sequence
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
-from blipsearch.errors import SnapshotError
-from blipsearch.records import RunCounts, StateKey
-from indexer.batch import Batch
-from indexer.decode import Decoder, Outcome
-from indexer.plan import Candidate, Plan, make_plan
-from indexer.records import (
-    STAGES,
-    FailedPath,
-    IndexOptions,
-    IndexProgress,
-    IndexSummary,
-    Progress,
-)
-from indexer.sources import list_files, natural_key, resolve_sources
+from blipsearch.records import StatesKind
+from indexer.decode import rules_for
+from indexer.decoders.pool import Decoders, Provision
+from indexer.decoders.worker import Orders
+from indexer.embedding import Embedded, Embedders, batch_size_for
+from indexer.outbox import Outbox
+from indexer.plan import Plan
+from indexer.records import IndexOptions, IndexSummary, Progress, Stage
+from indexer.shares import Shares, share_out
+from indexer.writing import Writing
 
-__all__ = [
-    "FailedPath",
-    "IndexOptions",
-    "IndexProgress",
-    "IndexSummary",
-    "Progress",
-    "index_collection",
-]
+__all__ = ["run_plan"]
 
-LONGEST_QUEUE = 1024
-"""Files decoded ahead at most, however small their pixels are."""
+STOP_SECONDS = 0.2
+"""How soon a stop is heeded that comes while nothing is written."""
 
 
-def index_collection(
+def run_plan(  # who, what, how, and two ways to talk to it
     collection: Collection,
-    retriever: BlipRetriever,
-    sources: Sequence[str | os.PathLike[str]],
-    options: IndexOptions | None = None,
-    on_progress: Progress | None = None,
-    stop: threading.Event | None = None,
+    retrievers: Sequence[BlipRetriever],
+    plan: Plan,
+    options: IndexOptions,
+    on_progress: Progress | None,
+    stop: threading.Event,
 ) -> IndexSummary:
-    """Bring a collection up to date with its sources: folders, files and patterns.
+    """Look into a plan's candidates, embed what is new, and write a batch at a time, in order.
 
-    Files that are new or changed are embedded, in natural order, and written a batch at a time,
-    one transaction each; a file that cannot be indexed is recorded with its reason and does not
-    stop the run. Whatever was written stays written: a run that ends early, by an error or because
-    `stop` was set, is continued by the next. After `stop` the batch at hand is still finished.
-
-    Raises SourceError, before anything else, for a source that does not exist, and
-    CollectionCheckpointError where the collection holds another checkpoint's embeddings.
+    Each batch is one transaction. A file that cannot be indexed is recorded with its reason and
+    does not stop the run; nor does one at which the decoder crashes or hangs. `retrievers` hold
+    the same checkpoint, on a device each. After `stop` the batches that the network has begun are
+    finished and written. An error of any stage ends the run; what was written stays.
     """
-    origins = resolve_sources(sources)
-    collection.check_checkpoint(retriever.identity)
-    started = time.monotonic()
-    run_id = collection.begin_run()
-    listings = list_files(origins, [source.root for source in collection.sources()])
-    plan = make_plan(collection, listings)
-    run = _Run(collection, retriever, plan, options or IndexOptions())
-    run.work_through(on_progress, stop or threading.Event())
-    unsaved = _snapshot(collection)
-    summary = run.summary(time.monotonic() - started)
-    summary = replace(summary, notices=(*summary.notices, *unsaved))
-    collection.finish_run(run_id, _counts(summary), summary.seconds)
-    return summary
+    shares = share_out(options.memory, options.threads)
+    kind = collection.states_kind if retrievers[0].has_itm else "none"
+    writing = Writing(collection, plan, kind)
+    writing.write_given()
+    if not plan.candidates:
+        return writing.summary(None)
+    if on_progress is not None:
+        on_progress(writing.progress("decoding"))
+    run = _Run(retrievers, plan, options, shares, kind)
+    limited_by = run.work_through(writing, on_progress, stop)
+    return writing.summary(limited_by)
 
 
 class _Run:
-    """One run over a plan's candidates, and what it counted so far."""
+    """The stages of one run, side by side."""
 
     def __init__(
-        self, collection: Collection, retriever: BlipRetriever, plan: Plan, options: IndexOptions
+        self,
+        retrievers: Sequence[BlipRetriever],
+        plan: Plan,
+        options: IndexOptions,
+        shares: Shares,
+        kind: StatesKind,
     ) -> None:
-        self._collection = collection
-        self._retriever = retriever
-        self._plan = plan
-        self._options = options
-        self._batch = Batch(options.batch_size)
-        # Without an ITM head nothing would ever read them.
-        self._states_kind = collection.states_kind if retriever.has_itm else "none"
-        self._started = time.monotonic()
-        self._stage_seconds = dict.fromkeys(STAGES, 0.0)
-        self._done = self._embedded = self._added = self._changed = self._vanished = 0
-        self._unchanged = plan.unchanged
-        self._failed = list(plan.failed)
-        self._interrupted = False
-
-    def work_through(self, on_progress: Progress | None, stop: threading.Event) -> None:
-        """Decode, embed and write all candidates, or those before `stop` was set."""
-        candidates = self._plan.candidates
-        threads = self._options.threads or _cores()
-        decoder = Decoder(self._retriever.prepare, self._retriever.image_size, self._options)
-        ahead = self._queue_length(threads)
-        if candidates and on_progress is not None:
-            on_progress(self._progress())
-        with closing(_decoded(candidates, decoder, threads, ahead)) as decoded:
-            for outcome in self._awaited(decoded):
-                self._batch.add(outcome)
-                if self._batch.is_full or stop.is_set():
-                    self._finish_batch(on_progress)
-                if stop.is_set():
-                    break
-        if len(self._batch):
-            self._finish_batch(on_progress)
-        self._interrupted = self._done < len(candidates)
-
-    def summary(self, seconds: float) -> IndexSummary:
-        """Say what the run did."""
-        notices = list(self._plan.notices)
-        if self._vanished:
-            what = "1 file" if self._vanished == 1 else f"{self._vanished:,} files"
-            notices.append(f"{what} vanished during the run; the next one will see to it")
-        return IndexSummary(
-            added=self._added,
-            changed=self._changed,
-            unchanged=self._unchanged,
-            moved=0,
-            missing=self._plan.missing,
-            failed=tuple(sorted(self._failed, key=lambda one: natural_key(one.path))),
-            seconds=seconds,
-            interrupted=self._interrupted,
-            notices=tuple(notices),
-        )
-
-    def _awaited(self, decoded: Iterator[Outcome]) -> Iterator[Outcome]:
-        """Pass the outcomes on, and count the time it took to wait for each."""
-        began = time.monotonic()
-        for outcome in decoded:
-            self._stage_seconds["decoding"] += time.monotonic() - began
-            yield outcome
-            began = time.monotonic()
-
-    def _finish_batch(self, on_progress: Progress | None) -> None:
-        """Embed and write the batch at hand, and begin the next one."""
-        batch, self._batch = self._batch, Batch(self._options.batch_size)
-        began = time.monotonic()
-        if batch.prepared:
-            encoded = self._retriever.encode_prepared(batch.pixels())
-            indexed = batch.indexed_files(encoded.features)
-            states = self._retriever.pack_states(encoded.states, self._states_kind)
-        else:
-            indexed, states = [], None
-        embedded = time.monotonic()
-        failed = batch.failed_files()
-        if indexed or failed:
-            ids = self._collection.write(indexed, failed)
-            if states is not None:
-                self._collection.keep_states(
-                    [StateKey(*key) for key in zip(ids, batch.contents(), strict=True)],
-                    states,
-                    self._states_kind,
-                )
-        if batch.same:
-            self._collection.touch([one.candidate.file for one in batch.same])
-        self._stage_seconds["embedding"] += embedded - began
-        self._stage_seconds["writing"] += time.monotonic() - embedded
-        self._count(batch)
-        if on_progress is not None:
-            on_progress(self._progress())
-
-    def _count(self, batch: Batch) -> None:
-        added = sum(one.candidate.known is None for one in batch.prepared)
-        self._added += added
-        self._changed += len(batch.prepared) - added
-        self._embedded += len(batch.prepared)
-        self._unchanged += len(batch.same)
-        self._vanished += len(batch.vanished)
-        self._failed += [
-            FailedPath(one.candidate.absolute_path, one.reason) for one in batch.refused
+        # Without an ITM head nothing would ever read the states.
+        self._retrievers = retrievers
+        self._kind: StatesKind = kind
+        self._sizes = [
+            batch_size_for(one, options.batch_size, shares.batch // len(retrievers), kind)
+            for one in retrievers
         ]
-        self._done += len(batch)
-
-    def _progress(self) -> IndexProgress:
-        return IndexProgress(
-            done=self._done,
-            total=len(self._plan.candidates),
-            failed=len(self._failed),
-            embedded=self._embedded,
-            seconds=time.monotonic() - self._started,
-            limited_by=max(self._stage_seconds, key=lambda stage: self._stage_seconds[stage]),
+        self._decoders = Decoders(
+            plan.candidates,
+            Orders(
+                options.look,
+                rules_for(retrievers[0], options.max_pixels, shares.decoding),
+                options.decode_timeout,
+            ),
+            Provision(
+                shares.processes,
+                shares.decoding,
+                shares.waiting,
+                shares.fetching,
+                options.isolated,
+            ),
+            plan.absent.claim if plan.absent else None,
         )
+        self._outbox: Outbox[Embedded] = Outbox(shares.writing, len(retrievers))
 
-    def _queue_length(self, threads: int) -> int:
-        """Say how many files may be decoded ahead so that their pixels stay within their bytes."""
-        pixels = 3 * self._retriever.image_size**2 * 4
-        return max(threads, min(self._options.queue_bytes // pixels, LONGEST_QUEUE))
+    def work_through(
+        self, writing: Writing, on_progress: Progress | None, stop: threading.Event
+    ) -> Stage:
+        """Work until all is written, or what was begun before `stop`; say which stage limited."""
+        self._embedders = Embedders(
+            self._retrievers, self._sizes, self._kind, self._decoders.next, self._outbox, stop
+        )
+        with self._decoders:
+            self._embedders.start()
+            try:
+                self._write(writing, on_progress, stop)
+            finally:
+                self._decoders.stop()
+                self._outbox.close()
+                self._embedders.abandon()
+        return self._limits
 
+    def _write(self, writing: Writing, on_progress: Progress | None, stop: threading.Event) -> None:
+        while not self._outbox.is_done:
+            embedded = self._outbox.get(STOP_SECONDS)
+            if embedded is not None:
+                writing.write(embedded)
+                if on_progress is not None:
+                    on_progress(writing.progress(self._limits))
+            if stop.is_set():
+                self._decoders.stop()
 
-def _decoded(
-    candidates: Sequence[Candidate], decoder: Decoder, threads: int, ahead: int
-) -> Generator[Outcome]:
-    """Yield the outcome of each candidate in order, while up to `ahead` others are decoded."""
-    waiting: deque[Future[Outcome]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    try:
-        for candidate in candidates:
-            waiting.append(pool.submit(decoder, candidate))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _snapshot(collection: Collection) -> list[str]:
-    """Save the vectors; say so where that fails, because the catalog is complete without."""
-    try:
-        collection.snapshot()
-    except SnapshotError as error:
-        return [str(error)]
-    return []
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _counts(summary: IndexSummary) -> RunCounts:
-    return RunCounts(
-        added=summary.added,
-        changed=summary.changed,
-        unchanged=summary.unchanged,
-        moved=summary.moved,
-        missing=summary.missing,
-        failed=len(summary.failed),
-    )
+    @property
+    def _limits(self) -> Stage:
+        limits = self._embedders.stopwatch.limits
+        return "fetching" if limits == "decoding" and self._decoders.mostly_fetch else limits

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from indexer.records import IndexProgress, Progress
 
-__all__ = ["building", "drawing", "indexing"]
+__all__ = ["building", "drawing", "indexing", "working"]
 
 LINE_SECONDS = 5.0
 
@@ -37,6 +37,13 @@ def drawing() -> Iterator[Count]:
     """Show how many pictures of how many are drawn, to the end of the block."""
     with _shown("drawing") as show:
         yield lambda done, total: show(done, total, "")
+
+
+@contextmanager
+def working(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far a piece of work is: what is at hand, and how many of how many are done."""
+    with _shown(title) as show:
+        yield lambda what, done, total: show(done, total, what)
 
 
 @contextmanager

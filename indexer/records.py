@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from indexer.decoders.looking import Look, look
+from indexer.sources import SourceRules
 
 __all__ = [
     "STAGES",
+    "CaptionSummary",
     "FailedPath",
     "IndexOptions",
     "IndexProgress",
@@ -16,25 +21,36 @@ __all__ = [
     "Stage",
 ]
 
-Stage = Literal["decoding", "embedding", "writing"]
+Stage = Literal["fetching", "decoding", "embedding", "writing"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
-    """How an index run works; what it finds does not depend on it, but for `max_pixels`.
+    """How an index run works; what it finds does not depend on it, but for the limits.
 
-    `threads` decode ahead of the network, 0 meaning one per core. `decode_bytes` bounds what all
-    decoders together take at a time, `largest_decode_bytes` what a single picture may take when
-    it decodes alone, `queue_bytes` the prepared pictures that wait for the network.
+    `batch_size` images go through the network at a time; None is 8 on a CPU and found by trial on
+    a GPU. `threads` processes decode ahead of it, 0 meaning one per core. `memory` bounds what the
+    run takes beyond the checkpoint's weights, in bytes. A file whose decoding takes longer than
+    `decode_timeout` seconds is given up.
+
+    Sources are looked through by the `rules`. With `retry_failed` all failed files are tried again,
+    and with `prune` the images whose files are gone go for good.
+
+    `isolated` decoders are processes of their own, so that a file can crash or stop only its
+    decoder. `look` is what they do with a file, for tests; a function that can be pickled.
     """
 
-    batch_size: int = 8
+    batch_size: int | None = None
     threads: int = 0
     max_pixels: int = 200_000_000
-    decode_bytes: int = 512 << 20
-    largest_decode_bytes: int = 1640 << 20
-    queue_bytes: int = 128 << 20
+    memory: int = 1 << 30
+    decode_timeout: float = 60.0
+    rules: SourceRules = field(default_factory=SourceRules)
+    retry_failed: bool = False
+    prune: bool = False
+    isolated: bool = hasattr(os, "fork")
+    look: Look = look
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +91,36 @@ Progress = Callable[[IndexProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionSummary:
+    """What captioning did: how many images it `captioned`, and for how many it drew more captions.
+
+    `first_match` is the mean match of the captions as they were first written, `match` that of
+    those that were kept; None without an ITM head, or where nothing was written. `below` counts
+    what stayed under the threshold and was kept all the same; `failed` are the pictures that could
+    not be opened.
+    """
+
+    captioned: int = 0
+    redrawn: int = 0
+    below: int = 0
+    first_match: float | None = None
+    match: float | None = None
+    failed: tuple[FailedPath, ...] = ()
+    seconds: float = 0.0
+    interrupted: bool = False
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IndexSummary:
     """What an index run did with the files of its sources.
 
-    `added` and `changed` images were embedded; `unchanged` ones are as they were; `missing` ones
-    are known but their files are gone; `failed` ones cannot be indexed as they are, be it found
-    in this run or in an earlier one. `interrupted` runs did not look into every file. `notices`
-    say, a sentence each, what a person should know besides.
+    `added` and `changed` images were embedded; `unchanged` ones are as they were; `moved` ones
+    were found under another path; `missing` ones are known but their files are gone, and `pruned`
+    ones were removed for good; `failed` ones cannot be indexed as they are, be it found in this run
+    or in an earlier one. `interrupted` runs did not look into every file. `limited_by` is the stage
+    that the others waited for, None where nothing was looked into. `notices` say, a sentence each,
+    what a person should know besides. `captions` are None where none were asked for.
     """
 
     added: int
@@ -93,3 +132,11 @@ class IndexSummary:
     seconds: float
     interrupted: bool = False
     notices: tuple[str, ...] = ()
+    limited_by: Stage | None = None
+    pruned: int = 0
+    captions: CaptionSummary | None = None
+
+    @property
+    def images_per_second(self) -> float:
+        """Images embedded a second."""
+        return (self.added + self.changed) / self.seconds if self.seconds > 0 else 0.0

@@ -9,21 +9,27 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from blipsearch.blip import Retriever
 from blipsearch.catalog.annotations import check_metadata
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageTooLargeError, ImageUnreadableError, LibraryError
-from blipsearch.images import TOO_LARGE_HINT
+from blipsearch.images import RETRY_HINTS
+from blipsearch.places import Place
 from blipsearch.records import ImageEntry, ImageFile, StateKey
 from indexer.batch import Batch
-from indexer.decode import Decoder, Refused
+from indexer.decode import Refused, decode_here, rules_for
 from indexer.plan import Candidate
-from indexer.records import IndexOptions
 
 __all__ = ["Upload", "Uploads"]
 
 MOST_NAME = 80
 """Bytes of the name that a picture came with that its file keeps."""
+
+MOST_DECODE_BYTES = 1640 << 20
+"""What decoding a single upload may take."""
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -42,7 +48,8 @@ class Uploads:
     """Adds pictures to collections and takes them out again."""
 
     def __init__(self, library: Path, *, max_pixels: int) -> None:
-        self._library = library.absolute()
+        # As the catalog gives out the roots of sources.
+        self._library = Path(os.path.normpath(library.absolute()))
         self._max_pixels = max_pixels
 
     def add(self, collection: Collection, retriever: Retriever, upload: Upload) -> tuple[int, bool]:
@@ -89,17 +96,18 @@ class Uploads:
     ) -> int:
         stat = path.stat()
         file = ImageFile(source_id, path.name, stat.st_size, stat.st_mtime_ns)
-        options = IndexOptions(max_pixels=self._max_pixels)
-        outcome = Decoder(retriever.prepare, retriever.image_size, options)(
-            Candidate(file, str(path), None)
-        )
+        place = Place("folder", str(path.parent), path.name)
+        rules = rules_for(retriever, self._max_pixels, MOST_DECODE_BYTES)
+        outcome = decode_here(Candidate(file, place, None), rules)
         if isinstance(outcome, Refused):
-            too_large = outcome.reason.endswith(TOO_LARGE_HINT)
+            too_large = outcome.reason.endswith(RETRY_HINTS)
             kind = ImageTooLargeError if too_large else ImageUnreadableError
             raise kind(f"the picture was not added: {outcome.reason}")
         batch = Batch(1)
         batch.add(outcome)
-        encoded = retriever.encode_prepared(batch.pixels())
+        (square,) = batch.take_squares()
+        pixels = retriever.prepare(Image.fromarray(square))
+        encoded = retriever.encode_prepared(pixels[np.newaxis])
         (image_id,) = collection.write(batch.indexed_files(encoded.features))
         kind_kept = collection.states_kind
         if retriever.has_itm and kind_kept != "none":

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blipsearch.blip import BlipRetriever, EncodedImages
-from blipsearch.blip.pixels import Pixels
+from blipsearch.blip import BlipRetriever
+from blipsearch.blip.pixels import Squares
 from blipsearch.collection import Collection
 from blipsearch.errors import CollectionCheckpointError, SourceError
 from blipsearch.images import open_image
 from blipsearch.library import Library
-from blipsearch.records import ImageEntry
+from blipsearch.records import Embeddings, ImageEntry, ImageStates, StatesKind
 from blipsearch.testing import sample_image, write_tiny_checkpoint
-from indexer.pipeline import IndexOptions, IndexProgress, IndexSummary, index_collection
+from indexer.indexing import index_collection
+from indexer.records import STAGES, IndexOptions, IndexProgress, IndexSummary
 from tests.data.hostile import bilevel_png
 
 
@@ -25,9 +26,11 @@ class CountingRetriever(BlipRetriever):
 
     batches: list[int]
 
-    def encode_prepared(self, pixels: Pixels) -> EncodedImages:
-        self.batches.append(len(pixels))
-        return super().encode_prepared(pixels)
+    def encode_squares(
+        self, squares: Squares, kind: StatesKind
+    ) -> tuple[Embeddings, ImageStates | None]:
+        self.batches.append(len(squares))
+        return super().encode_squares(squares, kind)
 
 
 @pytest.fixture(scope="module")
@@ -289,8 +292,12 @@ def test_an_image_that_came_back_as_another_is_embedded_again(
     assert entries(collection)["1.png"].status == "indexed"
 
 
-def test_a_root_that_became_empty_marks_nothing_and_says_so(
-    index: Index, collection: Collection, folder: Path, tmp_path: Path
+def test_a_root_that_became_empty_loses_nothing_and_says_so(
+    index: Index,
+    collection: Collection,
+    retriever: CountingRetriever,
+    folder: Path,
+    tmp_path: Path,
 ) -> None:
     index()
     folder.rename(tmp_path / "unmounted")
@@ -298,21 +305,43 @@ def test_a_root_that_became_empty_marks_nothing_and_says_so(
 
     summary = index()
 
-    assert counts(summary) == (0, 0, 0, 0, 0)
+    assert counts(summary) == (0, 0, 0, 6, 0)
+    assert (collection.info.indexed, collection.info.missing) == (0, 6)
+    assert all(str(folder) in notice for notice in summary.notices)
+    assert "nothing is deleted" in summary.notices[-1]
+
+    folder.rmdir()
+    (tmp_path / "unmounted").rename(folder)
+    retriever.batches = []
+    assert counts(index()) == (0, 0, 6, 0, 0)
+    assert retriever.batches == []
     assert collection.info.indexed == 6
-    assert len(summary.notices) == 1
-    assert str(folder) in summary.notices[0]
 
 
-def test_a_root_that_does_not_exist_changes_nothing(
-    index: Index, collection: Collection, folder: Path, tmp_path: Path
+def test_a_root_that_does_not_exist_any_more_loses_nothing(
+    index: Index, folder: Path, tmp_path: Path
 ) -> None:
     index()
     folder.rename(tmp_path / "unmounted")
 
+    summary = index()
+
+    assert counts(summary) == (0, 0, 0, 6, 0)
+    assert "nothing is deleted" in summary.notices[-1]
+    (tmp_path / "unmounted").rename(folder)
+    assert counts(index()) == (0, 0, 6, 0, 0)
+
+
+def test_a_source_that_nobody_knows_and_that_does_not_exist_changes_nothing(
+    index: Index, collection: Collection, tmp_path: Path
+) -> None:
+    index()
+    change = collection.info.change
+
     with pytest.raises(SourceError, match="does not exist"):
-        index()
-    assert collection.info.indexed == 6
+        index(tmp_path / "elsewhere")
+    assert collection.info.change == change
+    assert len(collection.runs()) == 1
 
 
 def test_a_part_of_a_source_leaves_the_rest_alone(
@@ -369,27 +398,30 @@ def test_a_file_name_that_is_no_utf8_is_indexed(
     assert index().unchanged == 7
 
 
-def test_stop_finishes_the_batch_at_hand_and_the_next_run_goes_on(
+def test_stop_finishes_the_batches_at_hand_and_the_next_run_goes_on(
     collection: Collection, retriever: CountingRetriever, folder: Path
 ) -> None:
+    for number in range(7, 31):
+        sample_image(number).save(folder / f"{number}.png")
     stop = threading.Event()
 
     def stop_after_the_first_batch(progress: IndexProgress) -> None:
         if progress.done:
             stop.set()
 
-    options = IndexOptions(batch_size=2, threads=1)
+    options = IndexOptions(batch_size=1, threads=1)
     summary = index_collection(
         collection, retriever, [folder], options, stop_after_the_first_batch, stop
     )
 
     assert summary.interrupted
-    assert counts(summary) == (2, 0, 0, 0, 0)
-    assert collection.info.indexed == 2
+    assert 1 <= summary.added < 10
+    assert len(retriever.batches) == summary.added  # what was embedded was written
+    assert collection.info.indexed == summary.added
 
     finished = index_collection(collection, retriever, [folder], options)
     assert not finished.interrupted
-    assert counts(finished) == (4, 0, 2, 0, 0)
+    assert counts(finished) == (30 - summary.added, 0, summary.added, 0, 0)
 
 
 def test_a_file_that_vanishes_during_the_run_is_neither_indexed_nor_failed(
@@ -442,7 +474,8 @@ def test_progress_counts_files_to_the_end(
     [
         {"batch_size": 1, "threads": 1},
         {"batch_size": 100, "threads": 8},
-        {"decode_bytes": 1, "queue_bytes": 1},
+        {"memory": 1},
+        {"isolated": False},
     ],
 )
 def test_how_a_run_works_does_not_change_what_it_finds(
@@ -483,15 +516,37 @@ def test_sources_may_overlap(index: Index, folder: Path) -> None:
 
 
 def test_a_snapshot_that_cannot_be_written_is_said_and_loses_nothing(
-    index: Index, collection: Collection, tmp_path: Path
+    index: Index, collection: Collection
 ) -> None:
-    (tmp_path / "library" / "collections").write_text("a file where the folder should be")
+    # What stands where the file is to be written cannot be written over.
+    unfinished = collection.directory / f"vectors-1.faiss.{os.getpid()}.tmp"
+    unfinished.mkdir(parents=True)
 
     summary = index()
 
     assert counts(summary) == (6, 0, 0, 0, 0)
     (notice,) = summary.notices
-    assert "cannot write a snapshot" in notice
+    assert "cannot write" in notice
     assert collection.info.indexed == 6
     (run,) = collection.runs()
     assert run.finished_at is not None
+
+
+def test_several_retrievers_share_the_work_and_find_the_same(
+    collection: Collection, golden: Path, folder: Path
+) -> None:
+    two = [BlipRetriever.from_pretrained(str(golden / "itm")) for _ in range(2)]
+
+    summary = index_collection(collection, two, [folder], IndexOptions(batch_size=1))
+
+    assert counts(summary) == (6, 0, 0, 0, 0)
+    assert [entry.path for entry in collection.entries()][-1] == "below/6.png"
+    for path, entry in entries(collection).items():
+        picture = open_image(folder / path, max_pixels=100_000).image
+        expected = two[0].get_image_features([picture])[0]
+        np.testing.assert_allclose(collection.embedding(entry.id), expected, atol=1e-5)
+
+
+def test_the_summary_says_which_stage_limited(index: Index) -> None:
+    assert index().limited_by in STAGES
+    assert index().limited_by is None

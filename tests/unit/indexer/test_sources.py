@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from blipsearch.errors import SourceError
+from blipsearch.records import Source
 from indexer.sources import FileListing, list_files, natural_key, resolve_sources
 
 
@@ -17,7 +18,8 @@ def make(folder: Path, *names: str) -> None:
 
 
 def listed(*sources: str | Path, known: tuple[Path, ...] = ()) -> list[FileListing]:
-    return list_files(resolve_sources(sources), [str(root) for root in known])
+    sources_known = [Source(number, f"s{number}", str(root)) for number, root in enumerate(known)]
+    return list_files(resolve_sources(sources), sources_known)
 
 
 def found(*sources: str | Path, known: tuple[Path, ...] = ()) -> dict[str, list[str]]:
