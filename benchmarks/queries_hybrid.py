@@ -20,7 +20,7 @@ from blipsearch.picturebook.render import render
 from blipsearch.picturebook.scene import Scene
 from blipsearch.schemas import Hybrid
 from blipsearch.search import Searcher
-from indexer.pipeline import index_collection
+from indexer.indexing import index_collection
 
 PICTURE_SIZE = 256
 FIRST = 10

@@ -33,7 +33,8 @@ from blipsearch.blip import BlipRetriever
 from blipsearch.errors import CollectionNotFoundError
 from blipsearch.library import Library
 from blipsearch.picturebook import COLOURS, KINDS, RELATIONS, SETTINGS, gallery, render
-from indexer.pipeline import IndexOptions, index_collection
+from indexer.indexing import index_collection
+from indexer.records import IndexOptions
 
 RESULTS = Path(__file__).parent / "results"
 SCENES, SEED, PICTURE_SIZE = 10_000, 7, 224

@@ -53,7 +53,7 @@ sys.exit(code[0] if code else 143)
 
 @contextlib.contextmanager
 def warm_commands(directory: Path) -> Iterator[Path]:
-    """A directory with the commands `blipsearch` and `session`, quick to start while this lasts."""
+    """A directory with the commands of COMMANDS, quick to start while this lasts."""
     with TemporaryDirectory() as short:  # a socket's path may not have many characters
         address = Path(short) / "warm"
         _write_shims(directory, address)
@@ -96,7 +96,20 @@ def _session(_arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"blipsearch": _blipsearch, "session": _session}
+def _victim(arguments: list[str]) -> int:
+    sys.path.append(str(Path(__file__).parents[1]))
+    try:
+        import_module("benchmarks.crash_victim").main(arguments)
+    except SystemExit as exited:
+        return exited.code if isinstance(exited.code, int) else 1
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "blipsearch": _blipsearch,
+    "session": _session,
+    "victim": _victim,
+}
 
 
 def serve(address: str) -> None:

@@ -1,0 +1,259 @@
+"""Measures whole index runs against what limits them: the bare vision tower, or the decoders.
+
+    python -m benchmarks.indexing --photos DIR [--count 500] [--only base|builtin] [--work DIR]
+
+The photos are made from those in DIR: 0.3 to 12 megapixels, JPEG for the most part. A checkpoint
+of base size with random weights runs as fast as a trained one; beside the run the bare vision tower
+works on ready tensors, before and after it, so that a machine that slows down slows both. With the
+built-in checkpoint the decoders limit; beside the run they decode the same files with nothing
+behind them, before and after. Memory is that of all processes, beyond what there was with the
+checkpoint loaded. With 500 photos half an hour on two cores. The ratios come last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.indexing_memory import MemoryCurve
+from benchmarks.indexing_photos import megapixels_of, write_photos
+from blipsearch.blip import BlipRetriever
+from blipsearch.blip.pixels import Squares
+from blipsearch.blip.vision import encode_vision
+from blipsearch.library import Library
+from blipsearch.places import Place
+from blipsearch.records import ImageFile
+from blipsearch.testing import write_base_checkpoint
+from indexer.decode import Refused, rules_for
+from indexer.decoders.looking import look
+from indexer.decoders.pool import Decoders, Provision
+from indexer.decoders.worker import Orders
+from indexer.indexing import index_collection
+from indexer.plan import Candidate
+from indexer.records import IndexOptions
+from indexer.shares import share_out
+
+RESULTS = Path(__file__).parent / "results"
+WANTED = {"base": 0.95, "builtin": 0.9}
+MIB = 1 << 20
+BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One checkpoint's run: images a second of the whole, and of what limits it by itself."""
+
+    checkpoint: str
+    device: str
+    photos: int
+    megapixels: float
+    whole: float
+    alone: float
+    limit: str
+    limited_by: str | None
+    peak_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """How much of its limit the whole run reaches."""
+        return self.whole / self.alone
+
+
+def main() -> None:
+    """Make the photos, run, print, write."""
+    arguments = _arguments()
+    with _work(arguments.work) as work:
+        folder = work / f"photos-{arguments.count}"
+        write_photos(folder, arguments.photos, arguments.count)
+        found = []
+        if arguments.only != "builtin":
+            found.append(_base(work, folder, arguments))
+        if arguments.only != "base":
+            found.append(_builtin(work, folder, arguments))
+    RESULTS.joinpath("indexing.json").write_text(
+        json.dumps([asdict(one) | {"ratio": one.ratio} for one in found], indent=2) + "\n"
+    )
+    report = _report(found)
+    RESULTS.joinpath("indexing.md").write_text(report)
+    print(report)
+    for one in found:
+        print(
+            f"{one.checkpoint}: {one.ratio:.3f} of {one.limit} (wanted {WANTED[one.checkpoint]}), "
+            f"{one.peak_bytes / MIB:.0f} MiB beyond the weights (wanted at most "
+            f"{arguments.memory})"
+        )
+
+
+def _base(work: Path, folder: Path, arguments: argparse.Namespace) -> Measured:
+    checkpoint = work / "base"
+    if not checkpoint.exists():
+        write_base_checkpoint(checkpoint)
+    retriever = _loaded(str(checkpoint), arguments)
+    half = arguments.tower_batches // 2
+    before = _tower_seconds(retriever, half)
+    whole, limited_by, peak = _run(retriever, work, folder, arguments)
+    after = _tower_seconds(retriever, arguments.tower_batches - half)
+    alone = arguments.tower_batches * _batch(retriever) / (before + after)
+    return _measured("base", retriever, folder, (whole, alone), (limited_by, peak))
+
+
+def _builtin(work: Path, folder: Path, arguments: argparse.Namespace) -> Measured:
+    retriever = _loaded("builtin", arguments)
+    before = _decoding_seconds(retriever, folder, arguments)
+    whole, limited_by, peak = _run(retriever, work, folder, arguments)
+    after = _decoding_seconds(retriever, folder, arguments)
+    alone = 2 * len(list(folder.iterdir())) / (before + after)
+    return _measured("builtin", retriever, folder, (whole, alone), (limited_by, peak))
+
+
+def _loaded(checkpoint: str, arguments: argparse.Namespace) -> BlipRetriever:
+    retriever = BlipRetriever.from_pretrained(
+        checkpoint, device=arguments.device, dtype=arguments.dtype
+    )
+    retriever.encode_squares(_squares(retriever, 1), "none")
+    return retriever
+
+
+def _measured(
+    name: str,
+    retriever: BlipRetriever,
+    folder: Path,
+    paces: tuple[float, float],
+    run: tuple[str | None, int],
+) -> Measured:
+    files = sorted(folder.iterdir())
+    limit = "the bare vision tower" if name == "base" else "the decoders alone"
+    return Measured(
+        name,
+        f"{retriever.device}, {retriever.dtype}, {torch.get_num_threads()} threads",
+        len(files),
+        megapixels_of(files) / len(files),
+        *paces,
+        limit,
+        *run,
+    )
+
+
+def _run(
+    retriever: BlipRetriever, work: Path, folder: Path, arguments: argparse.Namespace
+) -> tuple[float, str | None, int]:
+    """Index the photos into a new library: images a second, what limited, and bytes."""
+    place = work / "library"
+    shutil.rmtree(place, ignore_errors=True)
+    options = IndexOptions(batch_size=arguments.wanted_batch, memory=arguments.memory * MIB)
+    curve = MemoryCurve(every=0.25)
+    with (
+        Library.open(place, create=True) as library,
+        library.create_collection("photos", retriever.identity) as collection,
+        curve.watching(),
+    ):
+        began = time.monotonic()
+        summary = index_collection(collection, retriever, [folder], options)
+        seconds = time.monotonic() - began
+    assert not summary.failed, summary.failed
+    return summary.added / seconds, summary.limited_by, curve.peak
+
+
+@torch.inference_mode()
+def _tower_seconds(retriever: BlipRetriever, batches: int) -> float:
+    """How long the bare vision tower takes for so many batches of tensors on its device."""
+    tower = retriever._network.vision_model  # noqa: SLF001  # the bare tower is the point
+    squares = _squares(retriever, _batch(retriever))
+    pixels = retriever._normalise_on_device(squares)  # noqa: SLF001
+    encode_vision(tower, pixels)
+    _finish(retriever)
+    began = time.monotonic()
+    for _ in range(batches):
+        encode_vision(tower, pixels)
+    _finish(retriever)
+    return time.monotonic() - began
+
+
+def _decoding_seconds(
+    retriever: BlipRetriever, folder: Path, arguments: argparse.Namespace
+) -> float:
+    """How long the decoders take for all photos, with nothing to do behind them."""
+    shares = share_out(arguments.memory * MIB, 0)
+    rules = rules_for(retriever, 200_000_000, shares.decoding)
+    provision = Provision(shares.processes, shares.decoding, shares.waiting, shares.fetching)
+    candidates = [
+        Candidate(
+            ImageFile(1, path.name, path.stat().st_size, 0),
+            Place("folder", str(folder), path.name),
+            None,
+        )
+        for path in sorted(folder.iterdir())
+    ]
+    began = time.monotonic()
+    with Decoders(candidates, Orders(look, rules, 60.0), provision) as decoders:
+        while (outcome := decoders.next()) is not None:
+            assert not isinstance(outcome, Refused), outcome
+    return time.monotonic() - began
+
+
+def _squares(retriever: BlipRetriever, count: int) -> Squares:
+    side = retriever.image_size
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def _batch(retriever: BlipRetriever) -> int:
+    return BATCH if retriever.device == "cpu" else 128
+
+
+def _finish(retriever: BlipRetriever) -> None:
+    if retriever.device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def _report(found: list[Measured]) -> str:
+    columns = (
+        *("checkpoint", "device", "photos", "megapixels each", "images/s, whole run"),
+        *("images/s, alone", "share", "limited by", "MiB beyond the weights"),
+    )
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    rows += [
+        f"| {one.checkpoint} | {one.device} | {one.photos} | {one.megapixels:.1f} | "
+        f"{one.whole:.2f} | {one.alone:.2f} ({one.limit}) | {one.ratio:.3f} | {one.limited_by} | "
+        f"{one.peak_bytes / MIB:.0f} |"
+        for one in found
+    ]
+    return "\n".join(rows) + "\n"
+
+
+@contextlib.contextmanager
+def _work(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--only", choices=("base", "builtin"))
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--memory", type=int, default=1024, help="MiB")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--batch-size", dest="wanted_batch", type=int)
+    parser.add_argument("--tower-batches", type=int, default=12)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
