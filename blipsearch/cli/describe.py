@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from blipsearch.client import Client
     from blipsearch.collection import Collection
+    from blipsearch.places import Place
     from blipsearch.settings import Settings
 
 app = make_app()
@@ -236,16 +237,20 @@ def _open_chunks(
     images: Sequence[str], settings: Settings, report: _Report
 ) -> Iterator[tuple[list[str], list[Image.Image]]]:
     """Yield the readable images a few at a time; report each unreadable one."""
+    from blipsearch.contents import open_picture
     from blipsearch.errors import ImageError
     from blipsearch.images import open_image
 
-    paths = _paths(images, settings, report)
-    while some := list(islice(paths, CHUNK)):
+    found = _found(images, settings, report)
+    while some := list(islice(found, CHUNK)):
         good: list[str] = []
         pictures: list[Image.Image] = []
-        for name, path in some:
+        for name, place in some:
             try:
-                opened = open_image(path, max_pixels=settings.max_pixels)
+                if place is None:
+                    opened = open_image(name, max_pixels=settings.max_pixels)
+                else:
+                    opened = open_picture(place, max_pixels=settings.max_pixels)
             except ImageError as error:
                 report.fail(name, str(error))
                 continue
@@ -255,8 +260,13 @@ def _open_chunks(
             yield good, pictures
 
 
-def _paths(images: Sequence[str], settings: Settings, report: _Report) -> Iterator[tuple[str, str]]:
-    """Each image's name and the path of its file; the library is opened only for an id."""
+def _found(
+    images: Sequence[str], settings: Settings, report: _Report
+) -> Iterator[tuple[str, Place | None]]:
+    """Each image's name, and the place of one that an id names: only for it is the library opened.
+
+    Other names are those of files.
+    """
     from blipsearch.errors import ImageError
     from blipsearch.library import Library
 
@@ -265,13 +275,13 @@ def _paths(images: Sequence[str], settings: Settings, report: _Report) -> Iterat
         for name in images:
             number = _id_of(name)
             if number is None:
-                yield name, name
+                yield name, None
                 continue
             if collection is None:
                 library = resources.enter_context(Library.open(settings.library))
                 collection = resources.enter_context(library.collection(settings.collection))
             try:
-                yield name, collection.image(number).absolute_path
+                yield name, collection.image(number).place
             except ImageError as error:
                 report.fail(name, str(error))
 

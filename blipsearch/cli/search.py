@@ -183,12 +183,12 @@ def _draw_sheet(searching: ImageSearch, query: str, response: SearchResponse, sh
     sys.stderr.write(f"contact sheet: {sheet}\n")
 
 
-def _picture(searching: ImageSearch, image_id: int) -> str | bytes:
-    """The picture's path, or its bytes from a service; empty bytes where it is gone."""
+def _picture(searching: ImageSearch, image_id: int) -> bytes:
+    """The picture's bytes; none where it is gone."""
     from blipsearch.errors import ImageError
 
     try:
-        return searching.path_of(image_id) or searching.file(image_id)
+        return searching.file(image_id)
     except ImageError:
         return b""
 

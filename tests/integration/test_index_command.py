@@ -12,6 +12,7 @@ import pytest
 from blipsearch.errors import LibraryError
 from blipsearch.library import Library
 from blipsearch.testing import write_sample_images, write_tiny_checkpoint
+from indexer.records import STAGES
 from tests.data.hostile import BAD, GOOD, rgb_png, write_hostile_folder
 from tests.support import Command, Finished
 
@@ -150,6 +151,8 @@ def test_json_is_one_object_with_everything_that_happened(
     assert finished.code == 3
     document = finished.json
     assert document.pop("seconds") > 0
+    assert document.pop("images_per_second") > 0
+    assert document.pop("limited_by") in STAGES
     assert document == {
         "collection": "holiday",
         "images": 8,
@@ -158,6 +161,7 @@ def test_json_is_one_object_with_everything_that_happened(
         "unchanged": 0,
         "moved": 0,
         "missing": 0,
+        "pruned": 0,
         "failed": [{"path": str(bad), "reason": "not an image (it starts with 'no picture')"}],
         "interrupted": False,
         "notices": [],
@@ -382,7 +386,7 @@ def test_help_answers_without_loading_the_engine() -> None:
     finished = python("-c", HELP_LOADS)
 
     assert finished.code == 0
-    assert "Usage: python -m indexer [OPTIONS] {SOURCE}..." in finished.out
+    assert "Usage: python -m indexer [OPTIONS] [[NAME=]SOURCE]..." in finished.out
     assert finished.out.splitlines()[-1] == "[]"
 
 

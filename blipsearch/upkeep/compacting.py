@@ -1,0 +1,110 @@
+"""Compacting a library: what nobody needs any more goes, and the disk gets its room back."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from blipsearch.catalog.files import pack
+from blipsearch.collection import STATES, Collection
+from blipsearch.errors import LibraryError
+from blipsearch.library import Library
+from blipsearch.records import CollectionInfo
+from blipsearch.snapshots import Snapshots
+from blipsearch.states import StateStore, drop_states
+from blipsearch.upkeep.findings import OnProgress
+from blipsearch.upkeep.leftovers import abandoned_files, delete_files, size_of
+
+__all__ = ["CompactReport", "compact"]
+
+_FOLLOWERS = timedelta(days=1)
+"""So long deletions are kept for processes that have the library open and follow it."""
+_COLLECTIONS = "collections"
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What went, and the bytes of catalog and derived files before and after.
+
+    Where somebody read meanwhile `is_packed` is False: the catalog's file shrinks at the next
+    compacting.
+    """
+
+    before: int
+    after: int
+    deletions: int
+    files: int
+    is_packed: bool
+
+
+def compact(
+    library: Library, *, on_progress: OnProgress | None = None, busy_seconds: float = 30.0
+) -> CompactReport:
+    """Forget deletions that everybody has seen, pack the catalog, shrink snapshots and states.
+
+    Others may search meanwhile. Raises LibraryBusyError where another process writes for long, and
+    LibraryError where the disk has no room for the catalog a second time.
+    """
+    before = _size(library.path)
+    infos = library.collections()
+    deletions = 0
+    for number, info in enumerate(infos):
+        if on_progress is not None:
+            on_progress("collections", number, len(infos))
+        with library.collection(info.name) as collection:
+            deletions += _compact_collection(library, info, collection)
+    files, _ = delete_files(abandoned_files(library))
+    _check_room(library.catalog.path)
+    if on_progress is not None:
+        on_progress("catalog", 0, 1)
+    is_packed = pack(library.catalog.path, busy_seconds=busy_seconds)
+    return CompactReport(before, _size(library.path), deletions, files, is_packed)
+
+
+def _compact_collection(library: Library, info: CollectionInfo, collection: Collection) -> int:
+    """Returns how many deletions were forgotten."""
+    newest = collection.snapshot()
+    through = collection.change
+    # The older ones would need the deletions that go.
+    older = [path for path in Snapshots(library.directory(info)).paths() if path != newest]
+    delete_files(older)
+    moment = datetime.now(UTC) - _FOLLOWERS
+    count = library.catalog.mending.forget_deletions(info.id, through, moment)
+    _compact_states(library, info)
+    return count
+
+
+def _compact_states(library: Library, info: CollectionInfo) -> None:
+    directory, fingerprint = library.directory(info) / STATES, info.checkpoint.fingerprint
+    try:
+        drop_states(
+            directory,
+            fingerprint,
+            info.states_kind,
+            lambda: library.catalog.checks.contents(info.id),
+        )
+    except OSError as error:
+        raise LibraryError(
+            f"cannot compact the image states in {directory}: {error}; delete that folder"
+        ) from error
+    with StateStore(directory, fingerprint, info.states_kind, info.states_budget) as store:
+        store.compact()
+
+
+def _check_room(database: Path) -> None:
+    """Raise LibraryError unless the disk takes the catalog twice more: a copy, and the log."""
+    needed = 2 * database.stat().st_size
+    free = shutil.disk_usage(database.parent).free
+    if free < needed:
+        raise LibraryError(
+            f"packing {database} takes {needed >> 20} MiB for a while and {free >> 20} MiB are "
+            "free; free some space and run the command again"
+        )
+
+
+def _size(directory: Path) -> int:
+    """The bytes of catalog and derived files: not of pictures that were uploaded."""
+    own = sum(path.stat().st_size for path in directory.glob("catalog.sqlite*") if path.is_file())
+    return own + size_of(directory / _COLLECTIONS)
