@@ -63,6 +63,7 @@ class OpenCollections(Resource):
             for name, collection in followed:
                 try:
                     collection.refresh()
+                    self._follow_name(name, collection)
                     self._keep_index_fit(collection)
                 except CollectionNotFoundError:
                     logger.info("the collection %r was removed", name)
@@ -74,6 +75,18 @@ class OpenCollections(Resource):
                 except Exception:
                     # Were this thread to end, searches would go on and never see anything new.
                     logger.exception("following the collection %r failed", name)
+
+    def _follow_name(self, name: str, collection: Collection) -> None:
+        """Give a collection out by its new name where it got one, and none by its old one."""
+        named = collection.name
+        if named == name:
+            return
+        logger.info("the collection %r is called %r now", name, named)
+        with self._lock:
+            if self._open.get(name) is collection:
+                del self._open[name]
+            # Where two changed names, each takes the other's place as its turn comes.
+            self._open[named] = collection
 
     def _keep_index_fit(self, collection: Collection) -> None:
         """Build a better index in the background; searches have the old one until it is there."""

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -21,7 +21,7 @@ from api.settings import ServiceSettings
 from api.warmth import Readiness, Warmth
 from blipsearch.catalog.keys import Keys
 from blipsearch.collection import Collection
-from blipsearch.details import changed, detail, indexed
+from blipsearch.details import changed, content_of, detail, indexed
 from blipsearch.heatmap import png_bytes
 from blipsearch.records import CollectionInfo, ImageEntry
 from blipsearch.resource import Resource
@@ -202,6 +202,10 @@ class SearchService(Resource):
     def image(self, name: str, image_id: int) -> ImageDetail:
         """All that is known of an image. Raises ImageNotFoundError."""
         return detail(self.collection(name), image_id)
+
+    def content(self, entry: ImageEntry) -> BinaryIO:
+        """The bytes of an image's file; see content_of."""
+        return content_of(entry)
 
     def change(self, name: str, image_id: int, change: ImageChange) -> ImageDetail:
         """Replace an image's tags or metadata. Raises ImageNotFoundError, QueryError."""

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import BinaryIO
 
 from blipsearch.collection import Collection
-from blipsearch.errors import ImageNotFoundError
+from blipsearch.contents import is_there, open_content
+from blipsearch.errors import ImageNotFoundError, ImageUnreadableError
+from blipsearch.images import cannot_be_read
 from blipsearch.records import ImageEntry
 from blipsearch.schemas import ImageChange, ImageDetail, StoredAnswer, StoredCaption
 
-__all__ = ["changed", "detail", "indexed"]
+__all__ = ["changed", "content_of", "detail", "indexed"]
 
 
 def indexed(collection: Collection, image_id: int) -> ImageEntry:
     """The entry of an indexed image whose file is there. Raises ImageNotFoundError."""
     entry = collection.image(image_id)
-    if entry.status != "indexed" or not Path(entry.absolute_path).is_file():
+    if entry.status != "indexed" or not is_there(entry.place):
         raise ImageNotFoundError(
             f"the file of image {image_id} is not there any more; index its folder again"
         )
     return entry
+
+
+def content_of(entry: ImageEntry) -> BinaryIO:
+    """The bytes of an image's file, to be closed by the caller. Raises ImageError."""
+    try:
+        return open_content(entry.place)
+    except OSError as error:
+        raise ImageUnreadableError(f"image {entry.id}: {cannot_be_read(error)}") from error
 
 
 def detail(collection: Collection, image_id: int) -> ImageDetail:

@@ -14,6 +14,7 @@ look only at this tree.
     - CheckpointUnavailableError (OSError)
     - CheckpointMismatchError (ValueError)
     - DeviceError (RuntimeError)
+      - DeviceMemoryError (MemoryError)
   x ImageError
     - ImageUnreadableError (ValueError)
     - ImageTooLargeError (ValueError)
@@ -60,6 +61,7 @@ __all__ = [
     "CollectionNotFoundError",
     "CursorExpiredError",
     "DeviceError",
+    "DeviceMemoryError",
     "EngineMissingError",
     "ForbiddenError",
     "ImageError",
@@ -147,6 +149,12 @@ class DeviceError(CheckpointError, RuntimeError):
     """The chosen device or dtype is not to be had on this machine."""
 
     code = "device_unavailable"
+
+
+class DeviceMemoryError(DeviceError, MemoryError):
+    """The device has too little memory for what it was given at a time; less may fit."""
+
+    code = "device_memory"
 
 
 class ImageError(BlipSearchError):

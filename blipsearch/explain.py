@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from blipsearch.blip import Retriever
 from blipsearch.collection import Collection
+from blipsearch.contents import open_picture, stamp_of
 from blipsearch.errors import ImageError
 from blipsearch.heatmap import LARGEST, heat_map_sheet
-from blipsearch.images import open_image
 from blipsearch.records import ImageEntry, ImageStates, StateKey
 
 __all__ = ["Explainer"]
@@ -57,9 +55,7 @@ class Explainer:
         # Large enough to be drawn; for a network of 384 pixels the same as a search reads it.
         size = max(self._retriever.image_size, LARGEST // 2)
         try:
-            return open_image(
-                entry.absolute_path, max_pixels=self._max_pixels, network_size=size
-            ).image
+            return open_picture(entry.place, max_pixels=self._max_pixels, network_size=size).image
         except ImageError as error:
             raise type(error)(
                 f"no heat map without the picture: {entry.absolute_path}: {error}"
@@ -75,7 +71,6 @@ class Explainer:
 
 def _is_as_indexed(entry: ImageEntry) -> bool:
     try:
-        found = Path(entry.absolute_path).stat()
-    except OSError:
+        return stamp_of(entry.place) == (entry.size, entry.mtime_ns)
+    except (OSError, ImageError):
         return False
-    return (found.st_size, found.st_mtime_ns) == (entry.size, entry.mtime_ns)

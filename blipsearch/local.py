@@ -7,12 +7,11 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from queue import SimpleQueue
 
 from blipsearch.collection import Collection
 from blipsearch.describe import LoadedNetworks
-from blipsearch.details import changed, detail, indexed
+from blipsearch.details import changed, content_of, detail, indexed
 from blipsearch.errors import (
     CollectionNotFoundError,
     ImageUnreadableError,
@@ -179,7 +178,8 @@ class OpenLibrary(ImageSearch, Resource):
         """See ImageSearch.file."""
         entry = self._indexed(image_id, collection)
         try:
-            return Path(entry.absolute_path).read_bytes()
+            with content_of(entry) as content:
+                return content.read()
         except OSError as error:
             raise ImageUnreadableError(f"image {image_id}: {cannot_be_read(error)}") from error
 
@@ -193,7 +193,11 @@ class OpenLibrary(ImageSearch, Resource):
         return detail(self._collection(collection), _image_id(image_id))
 
     def path_of(self, image_id: int, *, collection: str | None = None) -> str:
-        """The absolute path of an image's file. Raises ImageNotFoundError."""
+        """The absolute path of an image's file. Raises ImageNotFoundError.
+
+        Of a member of an archive it is the archive's path and the member's behind it; of an image
+        that is elsewhere its URL.
+        """
         return self._collection(collection).image(_image_id(image_id)).absolute_path
 
     def add_image(
@@ -259,14 +263,22 @@ class OpenLibrary(ImageSearch, Resource):
             self._check_open()
             if name in self._open:
                 try:
-                    self._open[name].refresh()
+                    is_followed = self._follow(name, self._open[name])
                 except CollectionNotFoundError:
+                    is_followed = False
+                if not is_followed:
                     # Others may still use it: it is closed at the end. There may be a new one.
                     del self._open[name]
             if name not in self._open:
                 opened = self.library.collection(name)
                 self._open[name] = self._resources.enter_context(opened)
             return self._open[name]
+
+    @staticmethod
+    def _follow(name: str, collection: Collection) -> bool:
+        """Bring a collection up to date; says whether it still has the name."""
+        collection.refresh()
+        return collection.name == name
 
     def _check_open(self) -> None:
         if self._closed:

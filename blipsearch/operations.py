@@ -12,6 +12,7 @@ from PIL import Image
 from blipsearch.blip import Retriever
 from blipsearch.blip.captioner import PROMPT
 from blipsearch.collection import Collection
+from blipsearch.contents import open_picture
 from blipsearch.describe import Networks, Writer
 from blipsearch.details import indexed
 from blipsearch.errors import ImageError
@@ -153,11 +154,14 @@ class Operations:
         return dict(zip(opened, write(list(opened.values())), strict=True))
 
     def _open(self, picture: ImageEntry | ImageSource, size: int) -> Image.Image:
-        source = picture.absolute_path if isinstance(picture, ImageEntry) else picture
         try:
-            return open_image(source, max_pixels=self._max_pixels, network_size=size).image
+            if isinstance(picture, ImageEntry):
+                opened = open_picture(picture.place, max_pixels=self._max_pixels, network_size=size)
+            else:
+                opened = open_image(picture, max_pixels=self._max_pixels, network_size=size)
         except ImageError as error:
             raise type(error)(f"{_named(picture)}: {error}") from error
+        return opened.image
 
 
 def _named(picture: ImageEntry | ImageSource) -> str:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from blipsearch.blip import EncodedQuery, Retriever
 from blipsearch.collection import Collection
+from blipsearch.contents import open_picture
 from blipsearch.errors import ImageError
-from blipsearch.images import open_image
 from blipsearch.records import ImageEntry, ImageStates, StateKey
 from blipsearch.timings import Timings
 
@@ -178,8 +178,8 @@ class Reranker:
 
     def _read(self, candidate: Candidate) -> Pixels | None:
         try:
-            opened = open_image(
-                candidate.entry.absolute_path,
+            opened = open_picture(
+                candidate.entry.place,
                 max_pixels=self._max_pixels,
                 network_size=self._retriever.image_size,
             )

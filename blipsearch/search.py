@@ -12,10 +12,11 @@ from PIL import Image
 
 from blipsearch.blip import Retriever
 from blipsearch.collection import Collection
+from blipsearch.contents import open_picture
 from blipsearch.errors import QueryError
 from blipsearch.explain import Explainer
 from blipsearch.filters.text import load_filter
-from blipsearch.images import ImageSource, open_image
+from blipsearch.images import open_image
 from blipsearch.query import Query, as_request, query_of
 from blipsearch.rankings import Ranking
 from blipsearch.records import ImageEntry
@@ -211,10 +212,12 @@ class Searcher:
                 "to rerank by an image its caption is needed, and no captioning checkpoint is at "
                 "hand: leave out rerank, or give the Searcher a `describe`"
             )
-        source: ImageSource = term.image or b""
-        if term.image_id is not None:
-            source = self._collection.image(term.image_id).absolute_path
-        return self._describe(open_image(source, max_pixels=self._max_pixels).image)
+        if term.image_id is None:
+            opened = open_image(term.image or b"", max_pixels=self._max_pixels)
+        else:
+            place = self._collection.image(term.image_id).place
+            opened = open_picture(place, max_pixels=self._max_pixels)
+        return self._describe(opened.image)
 
     def _page(
         self,

@@ -73,7 +73,16 @@ class Settings(BaseSettings):
     dtype: DtypeName = "auto"
     match_dtype: MatchDtypeName = "auto"
     """What the rerank computes its text's side in; `int8` is faster on a CPU, and not exact."""
-    batch_size: int = Field(default=8, ge=1, le=4096)
+    batch_size: int | None = Field(default=None, ge=1, le=4096)
+    """Images that go through the network at a time; None: 8 on a CPU, found by trial on a GPU."""
+    index_memory: Size = Field(default=ByteSize(1 << 30), ge=1 << 26)
+    """Bytes that indexing may take in memory, beyond the checkpoint's weights."""
+    decode_timeout: float = Field(default=60.0, gt=0)
+    """Seconds after which a file that is still being decoded is given up."""
+    watch_interval: float = Field(default=900.0, gt=0)
+    """Seconds between two looks at everything that `index --watch` takes besides following."""
+    caption_threshold: float = Field(default=0.5, ge=0, le=1)
+    """The match at which a caption is kept without a second try."""
     decode_threads: int = Field(default=0, ge=0, le=256)
     """Threads that decode ahead of the network; 0 takes one per core."""
     max_megapixels: float = Field(default=200.0, gt=0)

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from cachetools import LRUCache
 
-from blipsearch.images import open_image
+from blipsearch.contents import open_picture
 from blipsearch.records import ImageEntry
 
 __all__ = ["Thumbnails"]
@@ -34,7 +34,7 @@ class Thumbnails:
             kept = self._kept.get(key)
         if kept is not None:
             return kept
-        opened = open_image(entry.absolute_path, max_pixels=self._max_pixels, network_size=size)
+        opened = open_picture(entry.place, max_pixels=self._max_pixels, network_size=size)
         picture = opened.image.convert("RGB")
         picture.thumbnail((size, size))
         written = BytesIO()

@@ -63,6 +63,16 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         self.close_connection = True
 
+    def _pair(self, _rest: str) -> None:
+        with self.server.counting:
+            self.server.under_way += 1
+            self.server.most_under_way = max(self.server.under_way, self.server.most_under_way)
+        self.server.pairing.wait()
+        self.server.stopping.wait(0.05)  # time for more to come than should
+        with self.server.counting:
+            self.server.under_way -= 1
+        self._picture("")
+
     def _answer(self, body: bytes, headers: dict[str, str], status: int = 200) -> None:
         self.send_response(status)
         for name, value in headers.items():
@@ -79,7 +89,7 @@ class WebServer(ThreadingHTTPServer):
     """Answers on a free port of 127.0.0.1, and notes what it is asked for.
 
     A path says what comes: `picture/TYPE`, `status/CODE`, `to/PLACE` (a redirect, with | for /),
-    `hops/N`, `packed`, `endless`, `slow`.
+    `hops/N`, `packed`, `endless`, `slow`, `pair` (the picture, once two ask for it).
     """
 
     daemon_threads = True
@@ -88,6 +98,9 @@ class WebServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content = content
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.under_way = self.most_under_way = 0
+        self.counting = threading.Lock()
+        self.pairing = threading.Barrier(2, timeout=20)
         self.stopping = threading.Event()
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True)

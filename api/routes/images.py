@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
+import os
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import Field
 
 from api.deps import Service
@@ -35,6 +36,8 @@ router = APIRouter(
 ImageId = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 ThumbnailSize = Annotated[int, Field(ge=16, le=2048)]
 """The longest side, in pixels."""
+
+PIECE = 1 << 18
 
 REVALIDATE = "private, no-cache"
 """A content may change under its id, so a browser asks again, and is told that it has not."""
@@ -81,14 +84,17 @@ def delete_image(service: Service, name: str, image_id: ImageId) -> None:
 
 
 @router.get("/{image_id}/file", response_class=FileResponse)
-def get_file(service: Service, name: str, image_id: ImageId) -> FileResponse:
+def get_file(service: Service, name: str, image_id: ImageId) -> Response:
     """Send an indexed image's file; never a path from the request."""
     entry = service.indexed(name, image_id)
-    return FileResponse(
-        Path(entry.absolute_path),
-        media_type=f"image/{(entry.format or 'octet-stream').lower()}",
-        headers={"Cache-Control": REVALIDATE},
-    )
+    kind = f"image/{(entry.format or 'octet-stream').lower()}"
+    headers = {"Cache-Control": REVALIDATE}
+    if entry.place.local_file is not None:
+        return FileResponse(entry.place.local_file, media_type=kind, headers=headers)
+    content = service.content(entry)
+    headers["Content-Length"] = str(content.seek(0, os.SEEK_END))
+    headers["ETag"] = f'"{entry.sha256[:32]}"'
+    return StreamingResponse(_pieces(content), media_type=kind, headers=headers)
 
 
 @router.get(
@@ -141,6 +147,13 @@ async def answer(
 ) -> AnswerResponse:
     """Answer a question about an image, freely or from choices."""
     return await service.answer(name, image_id, wanted, request)
+
+
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    with content:
+        content.seek(0)
+        while piece := content.read(PIECE):
+            yield piece
 
 
 def _json_object(text: str) -> dict[str, object]:

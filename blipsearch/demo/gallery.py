@@ -10,7 +10,8 @@ from blipsearch.errors import CollectionNotFoundError
 from blipsearch.library import Library
 from blipsearch.picturebook import gallery, render
 from blipsearch.settings import Settings
-from indexer.pipeline import IndexOptions, IndexSummary, Progress, index_collection
+from indexer.indexing import index_collection
+from indexer.records import IndexOptions, IndexSummary, Progress
 
 __all__ = ["DEMO_COLLECTION", "GALLERY_SIZE", "ensure_demo", "gallery_folder"]
 

@@ -118,9 +118,11 @@ class Compare(_Node):
         return self
 
     def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Compare):
+            return NotImplemented
         # To Python True is 1; in metadata they are not the same.
         return super().__eq__(other) and (
-            isinstance(self.value, bool) == isinstance(getattr(other, "value", None), bool)
+            isinstance(self.value, bool) == isinstance(other.value, bool)
         )
 
     __hash__ = _Node.__hash__

@@ -21,7 +21,7 @@ __all__ = ["Query", "as_request", "checked", "checked_request", "query_of"]
 
 W = TypeVar("W", bound=Wire)
 
-_IS_NO_SENTENCE = re.compile(r'^"|^[+-]\s|\s[+-]\s|\s[+-]$|^\d|^(id:\d+$|vector:|\.{0,2}/|~/)')
+_IS_NO_SENTENCE = re.compile(r'^"|^[+-](\s|$)|\s[+-](\s|$)|^\d|^(id:\d+$|vector:|\.{0,2}/|~/)')
 """What means something else unless it stands in quotes."""
 
 _ID = "id:"

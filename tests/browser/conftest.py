@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from blipsearch.blip import BlipRetriever
 from blipsearch.library import Library
 from blipsearch.picturebook import Scene, full_caption, gallery, render
-from indexer.pipeline import IndexOptions, index_collection
+from indexer.indexing import index_collection
+from indexer.records import IndexOptions
 from tests.browser.slowline import Line, line_to
 from tests.browser.visits import Visit
 from tests.serving import Serving, serving

@@ -21,7 +21,7 @@ from blipsearch.explain import Explainer
 from blipsearch.library import Library
 from blipsearch.records import ImageEntry, StateKey, StatesKind
 from blipsearch.testing import write_sample_images, write_tiny_checkpoint
-from indexer.pipeline import index_collection
+from indexer.indexing import index_collection
 
 QUERY = "a dog on the table"
 MAX_PIXELS = 1_000_000

@@ -225,6 +225,7 @@ def test_nothing_in_a_library_says_where_it_lies(tmp_path: Path) -> None:
         ("0002", ("int8", 5 * 10**9)),
         ("0003", ("int8", 5 * 10**9)),
         ("0004", ("int8", 5 * 10**9)),
+        ("0005", ("int8", 5 * 10**9)),
     ],
 )
 def test_a_library_of_each_schema_opens_once_upgraded(

@@ -20,7 +20,13 @@ from tests.readme import CONSOLE, PAGES, ROOT, Page
 from tests.support import draw_picture
 from tests.warm import warm_commands
 
-FROM_NOTHING = ("README.md", "docs/quickstart.md", "docs/indexing.md")
+FROM_NOTHING = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/duplicates.md",
+    "docs/indexing.md",
+    "docs/sources.md",
+)
 """Pages whose reader has a folder of photos and no library yet; the others have indexed theirs."""
 
 RUN = [page for page in PAGES if any(block.language in FOLLOWED for block in page.blocks)]

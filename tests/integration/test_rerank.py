@@ -17,7 +17,7 @@ from blipsearch.records import StatesKind
 from blipsearch.schemas import SearchResponse
 from blipsearch.search import Searcher
 from blipsearch.testing import write_tiny_checkpoint
-from indexer.pipeline import index_collection
+from indexer.indexing import index_collection
 from tests.support import Command, draw_picture
 
 QUERY = "a dog on the table"

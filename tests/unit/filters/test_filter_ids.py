@@ -314,7 +314,7 @@ def test_a_hostile_pattern_and_name_take_no_time(tmp_path: Path) -> None:
                 assert not photos.matching_ids(_condition(field, "glob", asked)).size
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
 def test_an_upgraded_library_answers_filters(tmp_path: Path, revision: str) -> None:
     shutil.copytree(OLD / revision, tmp_path / "library")
     upgrade_library(tmp_path / "library")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blipsearch.errors import QueryError
@@ -111,6 +111,7 @@ TERMS = st.builds(
 
 
 @given(st.lists(TERMS, min_size=1, max_size=5))
+@example([Term(text="-", weight=0.25), Term(text="0", weight=0.25)])
 def test_a_query_that_is_written_out_reads_the_same(terms: list[Term]) -> None:
     query = Query(tuple(terms))
     assert parse_query(str(query)) == query
