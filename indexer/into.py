@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from blipsearch.collection import Collection
 from blipsearch.contents import is_web
+from blipsearch.errors import SourceError
 from blipsearch.records import Given, KnownFile, Source
 from indexer.indexing import Retrievers, run_listings
 from indexer.lock import indexing_alone
@@ -52,10 +53,23 @@ def index_into(
 
     with indexing_alone(new.directory):
         for source in sources:
-            new.add_source(source.root, source.name, source.kind)
+            _add(new, source)
         summary = run_listings(new, retrievers, find, options, on_progress, stop)
         new.take_over(old)
     return replace(summary, notices=(*summary.notices, *_said(away, old)))
+
+
+def _add(new: Collection, source: Source) -> None:
+    """Add a source of the old collection. Raises SourceError where its name is another's."""
+    try:
+        new.add_source(source.root, source.name, source.kind)
+    except SourceError as error:
+        name, within = source.name, f"--collection {new.name}"
+        raise SourceError(
+            f"in collection {new.name!r} {error}: `blipsearch sources move {name} {source.root} "
+            f"{within}` where it is the same source, elsewhere now, else `blipsearch sources "
+            f"rename {name} OTHER {within}`"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

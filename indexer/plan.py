@@ -61,7 +61,8 @@ class Plan:
     """Candidates in the order of their sources and paths, and what is settled without them.
 
     `regiven` are images that are as they were, but more or else is said about them. `absent` are
-    those whose files are gone, `lost` the roots of which nothing is certain.
+    those whose files are gone, `lost` the roots of which nothing is certain, and `unsure` counts
+    such images of other roots.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -71,11 +72,12 @@ class Plan:
     notices: list[str] = field(default_factory=list)
     absent: Absent = field(default_factory=Absent)
     lost: list[Lost] = field(default_factory=list)
+    unsure: int = 0
 
     @property
     def missing(self) -> int:
         """How many images are known but not there; a file that moved is there again."""
-        return len(self.absent) + sum(one.images for one in self.lost)
+        return len(self.absent) + self.unsure + sum(one.images for one in self.lost)
 
 
 class _NothingGiven:
@@ -114,6 +116,7 @@ def make_plan(
         _mark_present(collection, listing, known)
         _compare(plan, source, listing, known, options or PlanOptions())
         _mark_gone(plan, collection, gone)
+        _mark_unsure(plan, collection, [known[path] for path in listing.unsure & known.keys()])
         _mark_ignored(plan, collection, listing, known)
     return plan
 
@@ -162,7 +165,7 @@ def _gone(listing: FileListing, known: Mapping[str, KnownFile]) -> list[KnownFil
     return [
         file
         for path, file in known.items()
-        if path not in found and _is_certainly_gone(listing, path)
+        if path not in found and path not in listing.unsure and _is_certainly_gone(listing, path)
     ]
 
 
@@ -176,7 +179,7 @@ def _is_lost(
     if not listing.reachable:
         return True
     if not listing.files:
-        return bool(known) and len(gone) == len(known)
+        return bool(known) and len(gone) + len(listing.unsure & known.keys()) == len(known)
     if not gone or listing.kind != "folder":
         return False
     paths = chain((file.path for file in listing.files), known)
@@ -273,6 +276,14 @@ def _mark_gone(plan: Plan, collection: Collection, gone: Sequence[KnownFile]) ->
     newly_gone = [file.id for file in gone if file.status != "missing"]
     if newly_gone:
         collection.mark_missing(newly_gone)
+
+
+def _mark_unsure(plan: Plan, collection: Collection, unsure: Sequence[KnownFile]) -> None:
+    """Take out of the searches what is not there, but for a reason that may pass."""
+    plan.unsure += len(unsure)
+    newly_unsure = [file.id for file in unsure if file.status != "missing"]
+    if newly_unsure:
+        collection.mark_missing(newly_unsure)
 
 
 def _mark_ignored(

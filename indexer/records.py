@@ -119,7 +119,7 @@ class IndexSummary:
     were found under another path; `missing` ones are known but their files are gone, and `pruned`
     ones were removed for good; `failed` ones cannot be indexed as they are, be it found in this run
     or in an earlier one. `interrupted` runs did not look into every file. `limited_by` is the stage
-    that the others waited for, None where nothing was looked into. `notices` say, a sentence each,
+    that the others waited for, None where nothing was embedded. `notices` say, a sentence each,
     what a person should know besides. `captions` are None where none were asked for.
     """
 

@@ -89,7 +89,7 @@ class Writing:
             seconds=time.monotonic() - self._started,
             interrupted=not self.is_complete,
             notices=tuple(notices),
-            limited_by=limited_by,
+            limited_by=limited_by if self._embedded else None,
         )
 
     def _write_others(self, batch: Batch) -> None:

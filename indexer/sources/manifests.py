@@ -65,9 +65,10 @@ def check_manifest(path: str, rules: SourceRules) -> None:
 def list_manifest(path: str, rules: SourceRules, name: str | None = None) -> FileListing:
     """The images that a manifest lists and that are there; a path or URL counts once.
 
-    A file that is not there is left out, as if it were gone. What is elsewhere is not looked at:
-    its size and mtime are 0. Rows that say nothing usable are notices, a few with their line; as
-    they may be of images that are known, the listing then speaks of those of the other rows only.
+    A file that is not there is left out; it is gone for sure only where its folder has others.
+    What is elsewhere is not looked at: its size and mtime are 0. Rows that say nothing
+    usable are notices, a few with their line; as they may be of images that are known, the listing
+    then speaks of those of the other rows only.
 
     A row may name any file of this machine by its absolute path, as manifests do that are made
     here; what is no picture is never shown to anybody.
@@ -101,7 +102,30 @@ def list_manifest(path: str, rules: SourceRules, name: str | None = None) -> Fil
         return FileListing(path, (), (notice,), "manifest", name, reachable=False)
     files = sorted(found.values(), key=lambda file: (natural_key(file.path), file.path))
     only = frozenset({*found, *absent}) if counts["bad"] else None
-    return FileListing(path, tuple(files), _notices(path, bad, counts), "manifest", name, only=only)
+    notices = _notices(path, bad, counts)
+    unsure = _unsure(path, absent)
+    return FileListing(path, tuple(files), notices, "manifest", name, only=only, unsure=unsure)
+
+
+def _unsure(manifest: str, absent: set[str]) -> frozenset[str]:
+    """Those of the absent files whose folders are not there or empty, as where a drive is away."""
+    folders: dict[str, bool] = {}
+    unsure = set()
+    for path in absent:
+        folder = os.path.dirname(Place("manifest", manifest, path).address)  # noqa: PTH120  # a plain str
+        if folder not in folders:
+            folders[folder] = _has_anything(folder)
+        if not folders[folder]:
+            unsure.add(path)
+    return frozenset(unsure)
+
+
+def _has_anything(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 class _NoColumnError(Exception):

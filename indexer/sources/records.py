@@ -74,7 +74,8 @@ class FileListing:
     `name` is a name that the user wants for it, if any. A root that is not `reachable` does not
     exist or cannot be read, which says nothing about its images; there are no files then. With
     `only` the listing speaks of these paths and no others; None is the whole root. `ignored` are
-    the files and folders that are there, but left out by what an ignore file says.
+    the files and folders that are there, but left out by what an ignore file says. `unsure` are
+    files that are not there, though nobody may take them for gone.
     """
 
     root: str
@@ -85,3 +86,4 @@ class FileListing:
     reachable: bool = True
     only: frozenset[str] | None = None
     ignored: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()

@@ -183,3 +183,25 @@ def test_uploaded_pictures_are_a_source_like_others_and_come_back_whatever_their
     (tmp_path / "away").rename(uploads)
     synchronise(collection, retriever, prune=True)
     assert set(statuses(collection).values()) == {"indexed"}
+
+
+def test_a_file_of_a_list_is_gone_only_where_its_folder_has_others(
+    collection: Collection, retriever: CountingRetriever, tmp_path: Path
+) -> None:
+    here, also, there = (
+        picture(tmp_path / name, number)
+        for number, name in enumerate(("here/1.png", "here/2.png", "drive/3.png"))
+    )
+    listing = tmp_path / "list.csv"
+    listing.write_text(f"path\n{here}\n{also}\n{there}\n")
+    synchronise(collection, retriever, [listing])
+    there.parent.rename(tmp_path / "away")
+    shutil.copy(tmp_path / "away" / "3.png", tmp_path / "here" / "copy.png")
+    listing.write_text(f"path\n{here}\n{also}\n{there}\nhere/copy.png\n")
+    also.unlink()
+    summary = synchronise(collection, retriever, prune=True)
+    assert (summary.pruned, summary.moved, summary.missing) == (1, 0, 1)
+    assert statuses(collection) == {"1.png": "indexed", "3.png": "missing", "copy.png": "indexed"}
+    (tmp_path / "away").rename(there.parent)
+    assert synchronise(collection, retriever, prune=True).missing == 0
+    assert set(statuses(collection).values()) == {"indexed"}

@@ -10,7 +10,7 @@ import pytest
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.collection import Collection
-from blipsearch.errors import CollectionCheckpointError
+from blipsearch.errors import CollectionCheckpointError, SourceError
 from blipsearch.library import Library
 from blipsearch.testing import sample_image, write_tiny_checkpoint
 from indexer.into import index_into
@@ -179,3 +179,18 @@ def test_another_checkpoint_than_the_new_collections_is_refused(
     with pytest.raises(CollectionCheckpointError):
         into(old, new, loaded)
     assert new.info.change == 0
+
+
+def test_a_source_that_moved_meanwhile_is_said_with_what_to_do(
+    old: Collection, new: Collection, newer: CountingRetriever, folder: Path, tmp_path: Path
+) -> None:
+    into(old, new, newer)
+    (source,) = old.sources()
+    folder.rename(tmp_path / "elsewhere")
+    old.move_source(source.id, str(tmp_path / "elsewhere"))
+    newer.embedded()
+    with pytest.raises(SourceError, match=f"sources move trip {tmp_path}/elsewhere --collection"):
+        into(old, new, newer)
+    new.move_source(new.sources()[0].id, str(tmp_path / "elsewhere"))
+    assert into(old, new, newer).unchanged == 6
+    assert newer.embedded() == 0
