@@ -65,8 +65,11 @@ class Outbox(Generic[T]):
 
     @property
     def is_done(self) -> bool:
-        """Whether all senders have ended, and nothing more can be given out."""
-        return self._senders == 0 and self._next not in self._waiting
+        """Whether all senders have ended well, and nothing more can be given out.
+
+        Where one ended by an error it is never done: `get` raises it.
+        """
+        return self._senders == 0 and self._next not in self._waiting and self._error is None
 
     def end(self, error: BaseException | None = None) -> None:
         """Hear from a sender that it has ended, and whether by an error."""

@@ -291,13 +291,24 @@ def test_a_note_says_that_a_known_root_became_empty(
     finished = blipsearch("index", folder, "--library", library)
 
     assert finished.code == 0
-    assert f"note: none of the 3 known images below {folder} is there any more" in finished.err
-    assert finished.out.splitlines()[-1].endswith("collection 'default' holds 3 images")
+    assert f"note: {folder} is empty, the 3 known images of it gone" in finished.err
+    assert f"searches leave out the 3 known images of {folder} until it is back" in finished.err
+    assert finished.out.splitlines()[-1].endswith("collection 'default' holds 0 images")
 
 
 def test_wrong_use_is_exit_code_2(blipsearch: Command) -> None:
-    assert blipsearch("index").code == 2
+    assert blipsearch("index", "--no-such-flag").code == 2
     assert blipsearch("index", ".", "--batch-size", "many").code == 2
+    assert blipsearch("index", ".", "--into", "other").code == 2
+
+
+def test_without_a_source_and_a_collection_the_error_says_what_to_name(
+    blipsearch: Command, tmp_path: Path
+) -> None:
+    finished = blipsearch("index", "--library", tmp_path / "library")
+
+    assert finished.code == 1
+    assert "name a folder, as in `blipsearch index FOLDER`" in finished.err
 
 
 def test_a_setting_out_of_range_is_a_clear_error(blipsearch: Command, pictures: Path) -> None:

@@ -123,6 +123,17 @@ def test_a_single_image_that_does_not_fit_ends_the_run(
         embedded([retriever], [of_size(4)], pictures)
 
 
+def test_an_error_at_the_very_end_is_told_however_late_one_asks() -> None:
+    outbox: Outbox[str] = Outbox(1, 1)
+    outbox.put(0, "the last batch", 1)
+    outbox.end(DeviceMemoryError("there is no room at all"))
+
+    assert outbox.get(0.0) == "the last batch"
+    assert not outbox.is_done
+    with pytest.raises(DeviceMemoryError, match="no room at all"):
+        outbox.get(0.0)
+
+
 def test_two_retrievers_share_the_batches_and_keep_their_order(
     golden: Path, pictures: list[Prepared]
 ) -> None:
