@@ -80,7 +80,7 @@ class Annotations:
             )
             session.add(row)
             session.flush()
-            return _caption(row)
+            return caption_of(row)
 
     def add_captions(
         self, collection_id: int, checkpoint: str, written: Sequence[WrittenCaption]
@@ -158,7 +158,7 @@ class Annotations:
                     .where(ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk))
                 )
                 for row in session.scalars(statement.order_by(CaptionRow.id)):
-                    found.setdefault(row.image_id, []).append(_caption(row))
+                    found.setdefault(row.image_id, []).append(caption_of(row))
         return found
 
     def add_answer(
@@ -242,7 +242,8 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _caption(row: CaptionRow) -> Caption:
+def caption_of(row: CaptionRow) -> Caption:
+    """A caption as its row has it."""
     return Caption(
         id=row.id,
         image_id=row.image_id,

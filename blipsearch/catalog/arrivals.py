@@ -7,22 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.annotations import check_metadata
 from blipsearch.catalog.changes import next_changes
-from blipsearch.catalog.database import Database, chunks, id_chunks
+from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.catalog.images import indexed_values
+from blipsearch.catalog.rows import (
+    AnyRow,
+    ids_by_change,
+    insert_rows,
+    renumber,
+    rows_of_files,
+    update_rows,
+)
 from blipsearch.catalog.transfer import GivenFacts
 from blipsearch.columns import stored_text
 from blipsearch.errors import QueryError
 from blipsearch.records import ImageFile, IndexedFile
-from blipsearch.tables import Base, CaptionRow, GivenRow, ImageRow, ImageTagRow
+from blipsearch.tables import CaptionRow, GivenRow, ImageRow, ImageTagRow
 
 __all__ = ["Arrival", "Arrivals", "NewCaption", "NewImage"]
-
-_IMAGES = Base.metadata.tables[ImageRow.__tablename__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class Arrivals:
             for place, image_id in ids.items():
                 if image_id in changed and arrivals[place] == "unchanged":
                     arrivals[place] = "completed"
-            _renumber(
+            renumber(
                 session,
                 collection_id,
                 [image_id for place, image_id in ids.items() if arrivals[place] == "completed"],
@@ -97,26 +103,11 @@ class Arrivals:
             return arrivals
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    id: int
-    sha256: str
-    embedding_bytes: int
-
-
-def _known(session: Session, files: Sequence[ImageFile]) -> dict[tuple[int, str], _Known]:
-    found = {}
-    for source_id in {file.source_id for file in files}:
-        for paths in chunks(file.path for file in files if file.source_id == source_id):
-            statement = select(
-                ImageRow.path,
-                ImageRow.id,
-                ImageRow.sha256,
-                func.coalesce(func.length(ImageRow.embedding), 0),
-            ).where(ImageRow.source_id == source_id, ImageRow.path.in_(paths))
-            for path, image_id, sha256, length in session.execute(statement):
-                found[source_id, path] = _Known(image_id, sha256, length)
-    return found
+def _known(session: Session, files: Sequence[ImageFile]) -> dict[tuple[int, str], AnyRow]:
+    """The id, content and bytes of the embedding of those files that have a row here."""
+    length = func.coalesce(func.length(ImageRow.embedding), 0).label("embedding_bytes")
+    keys = [(file.source_id, file.path) for file in files]
+    return rows_of_files(session, keys, ImageRow.id, ImageRow.sha256, length)
 
 
 def _values(image: NewImage) -> dict[str, Any]:
@@ -126,7 +117,7 @@ def _values(image: NewImage) -> dict[str, Any]:
 
 def _complete(session: Session, image_id: int, image: NewImage) -> None:
     """Give an image that failed here what it was found to be elsewhere."""
-    session.connection().execute(update(_IMAGES).where(_IMAGES.c.id == image_id), [_values(image)])
+    update_rows(session, [{"row_id": image_id, **_values(image)}])
 
 
 def _insert(
@@ -136,18 +127,14 @@ def _insert(
     if not places:
         return {}
     changes = next_changes(session, collection_id, len(places))
-    session.connection().execute(
-        insert(_IMAGES),
+    insert_rows(
+        session,
         [
-            {"metadata": {}, "collection_id": collection_id, "change": change}
-            | _values(images[place])
+            {"collection_id": collection_id, "change": change, **_values(images[place])}
             for place, change in zip(places, changes, strict=True)
         ],
     )
-    numbered = select(ImageRow.change, ImageRow.id).where(
-        ImageRow.collection_id == collection_id, ImageRow.change.between(changes[0], changes[-1])
-    )
-    ids = dict(session.execute(numbered).all())
+    ids = ids_by_change(session, collection_id, changes)
     return {place: ids[change] for place, change in zip(places, changes, strict=True)}
 
 
@@ -232,16 +219,3 @@ def _add_given(session: Session, images: Mapping[int, NewImage]) -> set[int]:
     if new:
         session.execute(insert(GivenRow), new)
     return {row["image_id"] for row in new}
-
-
-def _renumber(session: Session, collection_id: int, ids: Sequence[int]) -> None:
-    if not ids:
-        return
-    changes = next_changes(session, collection_id, len(ids))
-    session.connection().execute(
-        update(_IMAGES).where(_IMAGES.c.id == bindparam("row_id")),
-        [
-            {"row_id": image_id, "change": change}
-            for image_id, change in zip(ids, changes, strict=True)
-        ],
-    )

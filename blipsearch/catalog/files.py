@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from blipsearch.catalog.sqlite import BUSY_SECONDS, translated
+from blipsearch.catalog.sqlite import BUSY_SECONDS, open_read_only, translated
 from blipsearch.errors import LibraryError
 
 __all__ = ["check_file", "is_in_use", "pack", "settle"]
@@ -30,7 +30,7 @@ def settle(database: Path) -> None:
 def check_file(database: Path) -> None:
     """Raise LibraryError unless all pages of a catalog are sound; it is only read."""
     try:
-        with closing(_only_read(database)) as connection:
+        with closing(open_read_only(database)) as connection:
             messages = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
     except sqlite3.Error as error:
         raise translated(error, database) from error
@@ -76,7 +76,3 @@ def is_in_use(database: Path) -> bool:
     except sqlite3.Error:
         return False
     return False
-
-
-def _only_read(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)

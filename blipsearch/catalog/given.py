@@ -13,8 +13,8 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.annotations import check_metadata
-from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, id_chunks
+from blipsearch.catalog.rows import own_ids, renumber
 from blipsearch.columns import stored_text
 from blipsearch.errors import QueryError
 from blipsearch.records import BY_A_PERSON, Given, GivenRecord
@@ -35,23 +35,9 @@ class GivenRecords:
         """Take over what is given of images, in one transaction; ids not there are left out."""
         wanted = dict(items)
         with self._database.writing() as session:
-            own = [
-                image_id
-                for chunk in id_chunks(wanted)
-                for image_id in session.scalars(
-                    select(ImageRow.id).where(
-                        ImageRow.id.in_(chunk), ImageRow.collection_id == collection_id
-                    )
-                )
-            ]
+            own = own_ids(session, collection_id, wanted)
             changed = merge_given(session, {image_id: wanted[image_id] for image_id in own})
-            if not changed:
-                return
-            changes = next_changes(session, collection_id, len(changed))
-            for image_id, change in zip(changed, changes, strict=True):
-                session.execute(
-                    update(ImageRow).where(ImageRow.id == image_id).values(change=change)
-                )
+            renumber(session, collection_id, changed)
 
 
 @dataclass(slots=True)

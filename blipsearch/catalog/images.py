@@ -11,22 +11,27 @@ from sqlalchemy import ColumnElement, bindparam, case, delete, insert, select, u
 from sqlalchemy.orm import Session
 
 from blipsearch.catalog.changes import next_changes
-from blipsearch.catalog.database import Database, chunks, id_chunks
+from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.catalog.given import merge_given
+from blipsearch.catalog.rows import (
+    IMAGES,
+    ids_by_change,
+    insert_rows,
+    own_ids,
+    rows_of_files,
+    update_rows,
+)
 from blipsearch.catalog.sources import sources_of
 from blipsearch.errors import SourceError
 from blipsearch.records import BY_A_PERSON, Embedding, FailedFile, ImageFile, IndexedFile
 from blipsearch.tables import (
     AnswerRow,
-    Base,
     CaptionRow,
     DeletionRow,
     ImageRow,
 )
 
 __all__ = ["Images"]
-
-_IMAGES = Base.metadata.tables[ImageRow.__tablename__]
 
 
 class Images:
@@ -52,23 +57,23 @@ class Images:
             return []
         with self._database.writing() as session:
             _check_sources(session, collection_id, {source_id for source_id, _ in rows})
-            before = _find(session, list(rows))
+            before = rows_of_files(session, rows, ImageRow.id, ImageRow.sha256)
             changes = next_changes(session, collection_id, len(rows))
             for row, change in zip(rows.values(), changes, strict=True):
                 row.update(collection_id=collection_id, change=change)
-            _insert(session, [row for key, row in rows.items() if key not in before])
-            _update(
-                session, [{"row_id": before[key][0], **rows[key]} for key in rows if key in before]
+            insert_rows(session, [row for key, row in rows.items() if key not in before])
+            update_rows(
+                session, [{"row_id": before[key].id, **rows[key]} for key in rows if key in before]
             )
             _forget_annotations(
                 session,
                 [
-                    image_id
-                    for key, (image_id, sha256) in before.items()
-                    if not sha256 or sha256 != rows[key]["sha256"]
+                    row.id
+                    for key, row in before.items()
+                    if not row.sha256 or row.sha256 != rows[key]["sha256"]
                 ],
             )
-            by_change = _ids_by_change(session, collection_id, changes)
+            by_change = ids_by_change(session, collection_id, changes)
             ids = [by_change[rows[_key(item.file)]["change"]] for item in indexed]
             given = zip(ids, (item.given for item in indexed), strict=True)
             merge_given(session, {image_id: record for image_id, record in given if record})
@@ -81,10 +86,10 @@ class Images:
         with self._database.writing() as session:
             changes = next_changes(session, collection_id, len(files))
             session.connection().execute(
-                update(_IMAGES).where(
-                    _IMAGES.c.collection_id == collection_id,
-                    _IMAGES.c.source_id == bindparam("its_source"),
-                    _IMAGES.c.path == bindparam("its_path"),
+                update(IMAGES).where(
+                    IMAGES.c.collection_id == collection_id,
+                    IMAGES.c.source_id == bindparam("its_source"),
+                    IMAGES.c.path == bindparam("its_path"),
                 ),
                 [
                     {
@@ -106,22 +111,20 @@ class Images:
         """
         with self._database.writing() as session:
             _check_sources(session, collection_id, {file.source_id for _, file in moves})
-            taken = _find(session, [_key(file) for _, file in moves])
+            taken = rows_of_files(session, [_key(file) for _, file in moves], ImageRow.id)
             moves = [
                 (image_id, file)
                 for image_id, file in moves
-                if _key(file) not in taken or taken[_key(file)][0] == image_id
+                if _key(file) not in taken or taken[_key(file)].id == image_id
             ]
             if not moves:
                 return
             changes = next_changes(session, collection_id, len(moves))
             session.connection().execute(
-                update(_IMAGES)
-                .where(
-                    _IMAGES.c.collection_id == collection_id, _IMAGES.c.id == bindparam("its_id")
-                )
+                update(IMAGES)
+                .where(IMAGES.c.collection_id == collection_id, IMAGES.c.id == bindparam("its_id"))
                 .values(
-                    status=case((_IMAGES.c.embedding.is_not(None), "indexed"), else_="failed"),
+                    status=case((IMAGES.c.embedding.is_not(None), "indexed"), else_="failed"),
                 ),
                 [
                     {"its_id": image_id, "change": change, **_file_values(file)}
@@ -154,15 +157,7 @@ class Images:
         self, collection_id: int, ids: Iterable[int], conditions: Sequence[ColumnElement[bool]]
     ) -> int:
         with self._database.writing() as session:
-            found = [
-                image_id
-                for chunk in id_chunks(ids)
-                for image_id in session.scalars(
-                    select(ImageRow.id).where(
-                        ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk), *conditions
-                    )
-                )
-            ]
+            found = own_ids(session, collection_id, ids, *conditions)
             if not found:
                 return 0
             now = datetime.now(UTC)
@@ -205,7 +200,7 @@ class Images:
             if not found:
                 return
             changes = next_changes(session, collection_id, len(found))
-            _update(
+            update_rows(
                 session,
                 [
                     {"row_id": image_id, "status": new, "change": change}
@@ -282,43 +277,9 @@ def _check_sources(session: Session, collection_id: int, used: set[int]) -> None
         )
 
 
-def _find(
-    session: Session, keys: Sequence[tuple[int, str]]
-) -> dict[tuple[int, str], tuple[int, str]]:
-    """The (id, sha256) of those (source, path) that have a row."""
-    found = {}
-    for source_id in {source_id for source_id, _ in keys}:
-        for paths in chunks(path for source, path in keys if source == source_id):
-            statement = select(ImageRow.path, ImageRow.id, ImageRow.sha256).where(
-                ImageRow.source_id == source_id, ImageRow.path.in_(paths)
-            )
-            for path, image_id, sha256 in session.execute(statement):
-                found[source_id, path] = (image_id, sha256)
-    return found
-
-
-def _insert(session: Session, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        session.connection().execute(insert(_IMAGES), [{"metadata": {}, **row} for row in rows])
-
-
-def _update(session: Session, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        session.connection().execute(
-            update(_IMAGES).where(_IMAGES.c.id == bindparam("row_id")), rows
-        )
-
-
 def _forget_annotations(session: Session, ids: list[int]) -> None:
     """Forget what checkpoints said of pictures that changed; what people said stays."""
     for chunk in id_chunks(ids):
         of_checkpoints = CaptionRow.image_id.in_(chunk), CaptionRow.checkpoint != BY_A_PERSON
         session.execute(delete(CaptionRow).where(*of_checkpoints))
         session.execute(delete(AnswerRow).where(AnswerRow.image_id.in_(chunk)))
-
-
-def _ids_by_change(session: Session, collection_id: int, changes: range) -> dict[int, int]:
-    statement = select(ImageRow.change, ImageRow.id).where(
-        ImageRow.collection_id == collection_id, ImageRow.change.between(changes[0], changes[-1])
-    )
-    return dict(session.execute(statement).all())

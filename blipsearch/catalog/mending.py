@@ -6,16 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, null, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, null, select, text, update
 
-from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, id_chunks
+from blipsearch.catalog.rows import IMAGES, own_ids, renumber
 from blipsearch.tables import Base, CollectionRow, DeletionRow, ImageRow, SourceRow
 
 __all__ = ["Mending", "OrphanRow"]
-
-_IMAGES = Base.metadata.tables[ImageRow.__tablename__]
 
 _OF_IMAGES = ("image_tags", "captions", "answers", "image_given")
 """Tables whose rows say something of an image; where that is gone they say nothing."""
@@ -106,7 +103,7 @@ class Mending:
                     )
                 )
             ]
-            _renumber(session, collection_id, ids)
+            renumber(session, collection_id, ids)
             return len(ids)
 
     def forget_embeddings(self, collection_id: int, ids: Sequence[int], reason: str) -> int:
@@ -116,28 +113,20 @@ class Mending:
         Tags, metadata and captions stay.
         """
         with self._database.writing() as session:
-            found = [
-                image_id
-                for chunk in id_chunks(ids)
-                for image_id in session.scalars(
-                    select(ImageRow.id).where(
-                        ImageRow.collection_id == collection_id, ImageRow.id.in_(chunk)
-                    )
-                )
-            ]
+            found = own_ids(session, collection_id, ids)
             for chunk in id_chunks(found):
                 session.execute(
-                    update(_IMAGES)
-                    .where(_IMAGES.c.id.in_(chunk), _IMAGES.c.status == "indexed")
+                    update(IMAGES)
+                    .where(IMAGES.c.id.in_(chunk), IMAGES.c.status == "indexed")
                     .values(status="failed", embedding=null())
                 )
                 # Without its hash: what is seen as the same content would not be embedded again.
                 session.execute(
-                    update(_IMAGES)
-                    .where(_IMAGES.c.id.in_(chunk))
+                    update(IMAGES)
+                    .where(IMAGES.c.id.in_(chunk))
                     .values(reason=reason, lasting=False, sha256="", embedding=null())
                 )
-            _renumber(session, collection_id, found)
+            renumber(session, collection_id, found)
             return len(found)
 
     def forget_deletions(self, collection_id: int, through: int, before: datetime) -> int:
@@ -154,17 +143,3 @@ class Mending:
             count = len(session.execute(select(DeletionRow.change).where(*old)).all())
             session.execute(delete(DeletionRow).where(*old))
             return count
-
-
-def _renumber(session: Session, collection_id: int, ids: Sequence[int]) -> None:
-    """Give these images new change numbers, so that whoever follows looks at them again."""
-    if not ids:
-        return
-    changes = next_changes(session, collection_id, len(ids))
-    session.connection().execute(
-        update(_IMAGES).where(_IMAGES.c.id == bindparam("row_id")),
-        [
-            {"row_id": image_id, "change": change}
-            for image_id, change in zip(ids, changes, strict=True)
-        ],
-    )

@@ -20,6 +20,7 @@ __all__ = [
     "copy_database",
     "is_damage",
     "make_engine",
+    "open_read_only",
     "read_revision",
     "translated",
     "write_engine",
@@ -85,7 +86,7 @@ def read_revision(database: Path) -> tuple[int, str | None]:
     Raises LibraryError where the file is damaged or no database.
     """
     try:
-        with closing(_open_read_only(database)) as connection:
+        with closing(open_read_only(database)) as connection:
             names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
             if "alembic_version" not in names:
                 return len(names), None
@@ -99,7 +100,7 @@ def copy_database(database: Path, copy: Path) -> None:
     """Copy a database as one consistent state, while others may use it. Raises LibraryError."""
     try:
         with (
-            closing(_open_read_only(database)) as source,
+            closing(open_read_only(database)) as source,
             closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
@@ -145,5 +146,6 @@ _ADVICE = {
 }
 
 
-def _open_read_only(database: Path) -> sqlite3.Connection:
+def open_read_only(database: Path) -> sqlite3.Connection:
+    """Open a database that must be there, to read it only."""
     return sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)

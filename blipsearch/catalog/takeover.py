@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Select, and_, exists, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from blipsearch.catalog.changes import next_changes
 from blipsearch.catalog.database import Database, chunks
+from blipsearch.catalog.rows import renumber
 from blipsearch.records import BY_A_PERSON
 from blipsearch.tables import CaptionRow, GivenRow, ImageRow, ImageTagRow, SourceRow
 
@@ -35,11 +35,7 @@ class Takeover:
         for chunk in chunks(pairs):
             new_ids = dict(chunk)
             with self._database.writing() as session:
-                changes = next_changes(session, into_id, len(new_ids))
-                for new_id, change in zip(new_ids.values(), changes, strict=True):
-                    session.execute(
-                        update(ImageRow).where(ImageRow.id == new_id).values(change=change)
-                    )
+                renumber(session, into_id, list(new_ids.values()))
                 _copy(session, new_ids)
         return len(pairs)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
+from blipsearch.catalog.annotations import caption_of
 from blipsearch.catalog.database import Database, id_chunks
 from blipsearch.catalog.entries import entries_of
 from blipsearch.catalog.sources import sources_of
@@ -99,9 +100,7 @@ def _captions(session: Session, ids: Sequence[int]) -> dict[int, list[Caption]]:
     for chunk in id_chunks(ids):
         statement = select(CaptionRow).where(CaptionRow.image_id.in_(chunk))
         for row in session.scalars(statement.order_by(CaptionRow.id)):
-            found.setdefault(row.image_id, []).append(
-                Caption(row.id, row.image_id, row.text, row.checkpoint, row.match, row.created_at)
-            )
+            found.setdefault(row.image_id, []).append(caption_of(row))
     return found
 
 
