@@ -19,11 +19,18 @@ from blipsearch.resource import Resource
 from blipsearch.schemas import CollectionSummary, StatesSummary
 from blipsearch.states import StateStore
 
-__all__ = ["Library", "upgrade_library"]
+__all__ = ["CATALOG", "COLLECTIONS", "UPLOADS", "Library", "upgrade_library", "uploads_of"]
 
-_CATALOG = "catalog.sqlite"
-_COLLECTIONS = "collections"
+CATALOG = "catalog.sqlite"
+COLLECTIONS = "collections"
+UPLOADS = "uploads-"
+"""What the folders of uploaded pictures are called, with the number of their collection behind."""
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
+
+
+def uploads_of(library: Path, collection_id: int) -> Path:
+    """Where a collection's uploaded pictures lie: they stay when the collection goes."""
+    return library / f"{UPLOADS}{collection_id}"
 
 
 def upgrade_library(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -32,7 +39,7 @@ def upgrade_library(path: str | os.PathLike[str]) -> tuple[str, str]:
     Where they differ, a copy of the catalog as it was stays beside it. Raises
     LibraryNotFoundError, LibraryRevisionError for a newer library, LibraryError.
     """
-    return Migrations.shipped().upgrade(Path(path).expanduser() / _CATALOG)
+    return Migrations.shipped().upgrade(Path(path).expanduser() / CATALOG)
 
 
 class Library(Resource):
@@ -54,7 +61,7 @@ class Library(Resource):
         made it (its file is then untouched), LibraryError where it is damaged or cannot be used.
         """
         directory = Path(path).expanduser()
-        database = directory / _CATALOG
+        database = directory / CATALOG
         migrations = Migrations.shipped()
         try:
             migrations.check(database)
@@ -160,14 +167,14 @@ class Library(Resource):
         return Collection(self._catalog, info, self._directory(info))
 
     def _directory(self, info: CollectionInfo) -> Path:
-        return self.path / _COLLECTIONS / str(info.id)
+        return self.path / COLLECTIONS / str(info.id)
 
 
 def _make_directory(directory: Path) -> None:
-    if (directory / _COLLECTIONS).exists():
+    if (directory / COLLECTIONS).exists():
         raise LibraryError(
-            f"{directory} has collections but no catalog: restore {_CATALOG} from a copy, "
-            f"or delete {directory / _COLLECTIONS} to begin anew"
+            f"{directory} has collections but no catalog: restore {CATALOG} from a copy, "
+            f"or delete {directory / COLLECTIONS} to begin anew"
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)

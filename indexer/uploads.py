@@ -17,6 +17,7 @@ from blipsearch.catalog.annotations import check_metadata
 from blipsearch.collection import Collection
 from blipsearch.errors import ImageTooLargeError, ImageUnreadableError, LibraryError
 from blipsearch.images import RETRY_HINTS
+from blipsearch.library import uploads_of
 from blipsearch.places import Place
 from blipsearch.records import ImageEntry, ImageFile, StateKey
 from indexer.batch import Batch
@@ -88,8 +89,7 @@ class Uploads:
             path.unlink(missing_ok=True)
 
     def _folder(self, collection: Collection) -> Path:
-        """Where a collection's uploaded pictures lie: they stay when the collection goes."""
-        return self._library / f"uploads-{collection.id}"
+        return uploads_of(self._library, collection.id)
 
     def _index(
         self, path: Path, source_id: int, collection: Collection, retriever: Retriever

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from blipsearch.catalog import Catalog
 from blipsearch.catalog.files import check_file, settle
 from blipsearch.catalog.revisions import Migrations
-from blipsearch.collection import STATES
 from blipsearch.errors import LibraryError
-from blipsearch.library import Library
+from blipsearch.library import CATALOG, COLLECTIONS, Library, uploads_of
 from blipsearch.records import CollectionInfo, Source
-from blipsearch.states import drop_states
 from blipsearch.upkeep.copying import (
-    CATALOG,
     copy_library,
     copy_states,
     making,
@@ -26,6 +22,7 @@ from blipsearch.upkeep.copying import (
 )
 from blipsearch.upkeep.findings import OnProgress
 from blipsearch.upkeep.leftovers import size_of
+from blipsearch.upkeep.states_checks import drop_useless_states
 from blipsearch.vectors import sync_directory
 
 __all__ = ["BackupReport", "back_up"]
@@ -80,14 +77,9 @@ def _tidy(copy: Path, live: Catalog) -> int:
     try:
         for info in catalog.collections.all():
             for source in catalog.sources.all(info.id):
-                if Path(source.root) == copy / f"uploads-{info.id}":
+                if Path(source.root) == uploads_of(copy, info.id):
                     _tidy_uploads(catalog, live, info, source)
-            drop_states(
-                copy / "collections" / str(info.id) / STATES,
-                info.checkpoint.fingerprint,
-                info.states_kind,
-                partial(catalog.checks.contents, info.id),
-            )
+            drop_useless_states(catalog, info, copy / COLLECTIONS / str(info.id))
         infos = catalog.collections.all()
     finally:
         catalog.close()
@@ -125,7 +117,7 @@ def _check_room(source: Path, copy: Path, *, states: bool) -> None:
     """Raise LibraryError unless the disk has room for the copy."""
     needed = sum(path.stat().st_size for path in (*source.glob(f"{CATALOG}*"), *uploads_in(source)))
     if states:
-        needed += size_of(source / "collections")
+        needed += size_of(source / COLLECTIONS)
     free = shutil.disk_usage(copy).free
     if free < needed:
         raise LibraryError(

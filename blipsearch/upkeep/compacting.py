@@ -10,18 +10,18 @@ from pathlib import Path
 from blipsearch.catalog.files import pack
 from blipsearch.collection import STATES, Collection
 from blipsearch.errors import LibraryError
-from blipsearch.library import Library
+from blipsearch.library import CATALOG, COLLECTIONS, Library
 from blipsearch.records import CollectionInfo
 from blipsearch.snapshots import Snapshots
-from blipsearch.states import StateStore, drop_states
+from blipsearch.states import StateStore
 from blipsearch.upkeep.findings import OnProgress
 from blipsearch.upkeep.leftovers import abandoned_files, delete_files, size_of
+from blipsearch.upkeep.states_checks import drop_useless_states
 
 __all__ = ["CompactReport", "compact"]
 
 _FOLLOWERS = timedelta(days=1)
 """So long deletions are kept for processes that have the library open and follow it."""
-_COLLECTIONS = "collections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,8 @@ def _compact_collection(library: Library, info: CollectionInfo, collection: Coll
 
 
 def _compact_states(library: Library, info: CollectionInfo) -> None:
+    drop_useless_states(library.catalog, info, library.directory(info))
     directory, fingerprint = library.directory(info) / STATES, info.checkpoint.fingerprint
-    try:
-        drop_states(
-            directory,
-            fingerprint,
-            info.states_kind,
-            lambda: library.catalog.checks.contents(info.id),
-        )
-    except OSError as error:
-        raise LibraryError(
-            f"cannot compact the image states in {directory}: {error}; delete that folder"
-        ) from error
     with StateStore(directory, fingerprint, info.states_kind, info.states_budget) as store:
         store.compact()
 
@@ -106,5 +96,5 @@ def _check_room(database: Path) -> None:
 
 def _size(directory: Path) -> int:
     """The bytes of catalog and derived files: not of pictures that were uploaded."""
-    own = sum(path.stat().st_size for path in directory.glob("catalog.sqlite*") if path.is_file())
-    return own + size_of(directory / _COLLECTIONS)
+    own = sum(path.stat().st_size for path in directory.glob(f"{CATALOG}*") if path.is_file())
+    return own + size_of(directory / COLLECTIONS)

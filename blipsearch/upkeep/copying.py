@@ -9,17 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from blipsearch.catalog.sqlite import copy_database
+from blipsearch.collection import STATES
 from blipsearch.errors import LibraryError, SnapshotError
+from blipsearch.library import CATALOG, COLLECTIONS, UPLOADS
 from blipsearch.snapshots import Snapshots
+from blipsearch.states import Folder
 from blipsearch.upkeep.findings import OnProgress
 from blipsearch.vectors import base_named, base_paths, sync_directory
 
-__all__ = ["CATALOG", "copy_library", "copy_states", "making", "sync_tree", "uploads_in"]
+__all__ = ["copy_library", "copy_states", "making", "sync_tree", "uploads_in"]
 
-CATALOG = "catalog.sqlite"
-_COLLECTIONS = "collections"
-_STATES = "states"
-_UPLOADS = "uploads-*"
 _UNFINISHED = (".part", ".tmp")
 
 
@@ -33,7 +32,7 @@ def copy_library(source: Path, target: Path, on_progress: OnProgress | None = No
     _copy_uploads(source, target, on_progress)
     # Before the catalog: one taken later would not be known to it.
     for directory in _collection_directories(source):
-        _copy_snapshot(directory, target / _COLLECTIONS / directory.name)
+        _copy_snapshot(directory, target / COLLECTIONS / directory.name)
     if on_progress is not None:
         on_progress("catalog", 0, 1)
     copy_database(source / CATALOG, target / CATALOG)
@@ -43,8 +42,8 @@ def copy_library(source: Path, target: Path, on_progress: OnProgress | None = No
 
 def copy_states(source: Path, target: Path, on_progress: OnProgress | None = None) -> None:
     """Copy the image states of all collections; records being written meanwhile may be torn."""
-    directories = [one / _STATES for one in _collection_directories(source)]
-    files = [path for one in directories for path in sorted(one.glob("states-*.bin"))]
+    directories = [one / STATES for one in _collection_directories(source)]
+    files = [path for one in directories for path in Folder(one).segments()]
     for number, path in enumerate(files):
         into = target / path.relative_to(source).parent
         into.mkdir(parents=True, exist_ok=True)
@@ -57,7 +56,7 @@ def uploads_in(library: Path) -> list[Path]:
     """The uploaded pictures of a library, of all its collections."""
     return sorted(
         path
-        for folder in library.glob(_UPLOADS)
+        for folder in library.glob(f"{UPLOADS}*")
         for path in folder.iterdir()
         if path.suffix not in _UNFINISHED and path.is_file() and not path.is_symlink()
     )
@@ -127,7 +126,7 @@ def _copy_snapshot(directory: Path, target: Path) -> None:
 
 
 def _collection_directories(library: Path) -> list[Path]:
-    return sorted(path for path in (library / _COLLECTIONS).glob("*") if path.is_dir())
+    return sorted(path for path in (library / COLLECTIONS).glob("*") if path.is_dir())
 
 
 def _copied(source: Path, target: Path) -> bool:

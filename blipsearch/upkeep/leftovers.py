@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from blipsearch.library import Library
+from blipsearch.library import COLLECTIONS, UPLOADS, Library
 
 __all__ = ["abandoned_files", "delete_files", "size_of"]
 
 _ABANDONED_SECONDS = 3600.0
 """What is younger may be being written."""
-_COLLECTIONS = "collections"
-_UNFINISHED = ("collections/*/*.tmp", "collections/*/*/*.tmp", "uploads-*/*.part")
+_UNFINISHED = (
+    f"{COLLECTIONS}/*/*.tmp",
+    f"{COLLECTIONS}/*/*/*.tmp",
+    f"{UPLOADS}*/*.part",
+)
 
 
 def abandoned_files(library: Library) -> list[Path]:
@@ -57,7 +60,7 @@ def size_of(directory: Path) -> int:
 
 def _of_removed_collections(library: Library) -> Iterator[Path]:
     known = {str(info.id) for info in library.collections()}
-    collections = library.path / _COLLECTIONS
+    collections = library.path / COLLECTIONS
     if not collections.is_dir():
         return
     for directory in collections.iterdir():

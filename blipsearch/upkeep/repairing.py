@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from blipsearch.collection import STATES
 from blipsearch.errors import LibraryError, SnapshotError
 from blipsearch.library import Library
 from blipsearch.records import CollectionInfo
 from blipsearch.snapshots import Snapshots
-from blipsearch.states import drop_states
 from blipsearch.upkeep.catalog_checks import damaged_embeddings, in_collection
 from blipsearch.upkeep.findings import Finding, OnProgress
 from blipsearch.upkeep.leftovers import abandoned_files, delete_files
 from blipsearch.upkeep.snapshot_checks import snapshot_fault
+from blipsearch.upkeep.states_checks import drop_useless_states
 from blipsearch.upkeep.verifying import chosen_collections, verify
 
 __all__ = ["Mended", "RepairReport", "repair"]
@@ -156,17 +155,6 @@ def _mend_snapshot(done: _Done, library: Library, info: CollectionInfo) -> None:
 
 
 def _mend_states(done: _Done, library: Library, info: CollectionInfo) -> None:
-    directory = library.directory(info) / STATES
-    try:
-        report = drop_states(
-            directory,
-            info.checkpoint.fingerprint,
-            info.states_kind,
-            lambda: library.catalog.checks.contents(info.id),
-        )
-    except OSError as error:
-        raise LibraryError(
-            f"cannot mend the image states in {directory}: {error}; delete that folder"
-        ) from error
+    report = drop_useless_states(library.catalog, info, library.directory(info))
     done.note("dropped image states of no use", in_collection(info), len(report.bad))
     done.note("deleted files of image states", in_collection(info), len(report.unfit))

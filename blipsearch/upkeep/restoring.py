@@ -10,7 +10,8 @@ from pathlib import Path
 from blipsearch.catalog.files import check_file, is_in_use, settle
 from blipsearch.catalog.revisions import Migrations
 from blipsearch.errors import LibraryBusyError, LibraryError, LibraryNotFoundError
-from blipsearch.upkeep.copying import CATALOG, copy_library, copy_states, making, sync_tree
+from blipsearch.library import CATALOG
+from blipsearch.upkeep.copying import copy_library, copy_states, making, sync_tree
 from blipsearch.upkeep.findings import OnProgress
 from blipsearch.vectors import sync_directory
 

@@ -9,11 +9,11 @@ from blipsearch.catalog import Catalog
 from blipsearch.collection import STATES
 from blipsearch.errors import LibraryError
 from blipsearch.records import CollectionInfo
-from blipsearch.states import StatesReport, check_states
+from blipsearch.states import StatesReport, check_states, drop_states
 from blipsearch.upkeep.catalog_checks import in_collection
 from blipsearch.upkeep.findings import Finding, OnProgress, examples_of
 
-__all__ = ["check_collection_states"]
+__all__ = ["check_collection_states", "drop_useless_states"]
 
 _REPORT_EVERY = 256
 
@@ -44,6 +44,24 @@ def check_collection_states(
             f"delete {directory / STATES} if they stay unreadable"
         ) from error
     return found.records, _findings(info, found)
+
+
+def drop_useless_states(catalog: Catalog, info: CollectionInfo, directory: Path) -> StatesReport:
+    """Drop the records of a collection that no search would believe, and say which they were.
+
+    `directory` is the collection's. Raises LibraryError.
+    """
+    try:
+        return drop_states(
+            directory / STATES,
+            info.checkpoint.fingerprint,
+            info.states_kind,
+            lambda: catalog.checks.contents(info.id),
+        )
+    except OSError as error:
+        raise LibraryError(
+            f"cannot mend the image states in {directory / STATES}: {error}; delete that folder"
+        ) from error
 
 
 _WHAT = {
