@@ -11,6 +11,7 @@ from blipsearch.collection import Collection
 from blipsearch.contents import is_web
 from blipsearch.errors import SourceError
 from blipsearch.records import Given, KnownFile, Source
+from blipsearch.wording import counted
 from indexer.indexing import Retrievers, run_listings
 from indexer.lock import indexing_alone
 from indexer.records import IndexOptions, IndexSummary, Progress
@@ -138,9 +139,8 @@ def _said(away: Sequence[str], old: Collection) -> list[str]:
         return []
     named = ", ".join(away[:MOST_NAMED])
     more = f" and {len(away) - MOST_NAMED:,} more" if len(away) > MOST_NAMED else ""
-    count = "1 image" if len(away) == 1 else f"{len(away):,} images"
     said = (
-        f"{count} of collection {old.name!r} cannot be taken along, as their files are not there "
-        f"now ({named}{more}); run the command again once they are"
+        f"{counted(len(away), 'image')} of collection {old.name!r} cannot be taken along, as their "
+        f"files are not there now ({named}{more}); run the command again once they are"
     )
     return [said]

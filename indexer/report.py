@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from blipsearch.wording import counted, printable
 from indexer.records import CaptionSummary, IndexSummary
 
 __all__ = ["summary_as_json", "summary_as_text"]
@@ -41,10 +42,9 @@ def summary_as_text(summary: IndexSummary, collection: str, images: int) -> str:
     lines += _captions_as_text(summary.captions)
     lines.append(
         f"{state} in {summary.seconds:.1f} s ({pace}); "
-        f"collection {collection!r} holds {images:,} {'image' if images == 1 else 'images'}"
+        f"collection {collection!r} holds {counted(images, 'image')}"
     )
-    # Names that are no UTF-8 cannot be printed as they are.
-    return "\n".join(lines).encode("utf-8", "backslashreplace").decode() + "\n"
+    return printable("\n".join(lines)) + "\n"
 
 
 def _captions_as_text(captions: CaptionSummary | None) -> list[str]:

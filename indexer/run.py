@@ -28,6 +28,7 @@ from blipsearch.library import Library
 from blipsearch.records import Source
 from blipsearch.settings import Settings
 from blipsearch.vectors import IndexNeeds
+from blipsearch.wording import printable
 from indexer.captioning import Captioning
 from indexer.indexing import index_collection, index_paths, save_snapshot
 from indexer.into import index_into
@@ -169,8 +170,7 @@ class _Run:
             sys.stdout.flush()
             return
         for failed in watched.summary.failed:
-            line = f"  {failed.path}: {failed.reason}\n"
-            sys.stderr.write(line.encode("utf-8", "backslashreplace").decode())
+            sys.stderr.write(printable(f"  {failed.path}: {failed.reason}\n"))
         sys.stderr.write(f"{watched.line}\n")
 
     def afterwards(self) -> list[str]:
@@ -218,24 +218,25 @@ def _opened(library: Library, request: Request) -> Iterator[tuple[Collection, li
     """The collection to write, made where it is not there yet; its checkpoint on each device."""
     settings = request.settings
     name = request.into or settings.collection
+    retrievers: list[BlipRetriever] | None = None
     try:
         collection = library.collection(name)
     except CollectionNotFoundError:
         retrievers = _loaded(settings.checkpoint, settings)
-        try:
-            collection = library.create_collection(name, retrievers[0].identity)
-        except CollectionExistsError:  # another process was quicker
-            collection = library.collection(name)
-        with collection:
-            collection.check_checkpoint(retrievers[0].identity)
-            collection.set_states(settings.states, settings.states_budget)
-            yield collection, retrievers
-        return
+        collection = _made(library, name, retrievers[0])
     with collection:
-        retrievers = _loaded(request.checkpoint or collection.checkpoint.name, settings)
+        if retrievers is None:
+            retrievers = _loaded(request.checkpoint or collection.checkpoint.name, settings)
         collection.check_checkpoint(retrievers[0].identity)
         collection.set_states(settings.states, settings.states_budget)
         yield collection, retrievers
+
+
+def _made(library: Library, name: str, retriever: BlipRetriever) -> Collection:
+    try:
+        return library.create_collection(name, retriever.identity)
+    except CollectionExistsError:  # another process was quicker
+        return library.collection(name)
 
 
 def _loaded(checkpoint: str, settings: Settings) -> list[BlipRetriever]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from blipsearch.records import CollectionInfo
+from blipsearch.wording import counted
 from indexer.records import IndexSummary
 
 __all__ = ["WatchTotals", "Watched"]
@@ -30,10 +31,7 @@ class Watched:
     @property
     def line(self) -> str:
         """One line: `3 changes: 2 added, 1 missing (0.4 s)`."""
-        if self.paths is None:
-            what = "everything"
-        else:
-            what = "1 change" if self.paths == 1 else f"{self.paths:,} changes"
+        what = "everything" if self.paths is None else counted(self.paths, "change")
         said = [f"{count:,} {name}" for name, count in self._counts().items() if count]
         return f"{what}: {', '.join(said) or 'nothing new'} ({self.summary.seconds:.1f} s)"
 
@@ -68,7 +66,7 @@ class WatchTotals:
         time_ = timedelta(seconds=round(self._seconds))
         return (
             f"watched for {time_}: {', '.join(said) or 'nothing new'}; "
-            f"collection {now.name!r} holds {now.indexed:,} images"
+            f"collection {now.name!r} holds {counted(now.indexed, 'image')}"
         )
 
     def document(self, now: CollectionInfo) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from blipsearch.collection import Collection
 from blipsearch.errors import SourceError
 from blipsearch.records import GivenRecord, StateKey, StatesKind
+from blipsearch.wording import counted
 from indexer.batch import Batch
 from indexer.embedding import Embedded
 from indexer.plan import Candidate, GivenSource, Plan
@@ -77,7 +78,7 @@ class Writing:
         """Say what was done."""
         notices = [*self._plan.notices, *self._notices]
         if self._vanished:
-            what = "1 file" if self._vanished == 1 else f"{self._vanished:,} files"
+            what = counted(self._vanished, "file")
             notices.append(f"{what} vanished during the run; the next one will see to it")
         return IndexSummary(
             added=self._added,

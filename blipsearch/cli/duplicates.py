@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blipsearch.options import CollectionOption, JsonOption, LibraryOption, make_app
+from blipsearch.wording import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,13 +105,14 @@ def _print_groups(kind: str, groups: Sequence[Group]) -> None:
     images = sum(len(group) for group in groups)
     spare = sum(one.entry.size for group in groups for one in group[1:])
     typer.echo(
-        f"{kind}: {_counted(len(groups), 'group')} of {_counted(images, 'image')}"
+        f"{kind}: {counted(len(groups), 'group')} of {counted(images, 'image')}"
         + (f", {_size(spare)} beside the best ones" if groups else "")
     )
     for group in groups:
         for number, one in enumerate(group):
             mark = "  " if number else "* "
-            typer.echo(f"{mark}{one.entry.id:>8}  {_details(kind, one, number)}  {_path(one)}")
+            where = printable(one.entry.absolute_path)
+            typer.echo(f"{mark}{one.entry.id:>8}  {_details(kind, one, number)}  {where}")
         typer.echo()
 
 
@@ -118,11 +120,6 @@ def _details(kind: str, one: Duplicate, number: int) -> str:
     seen = f"{one.entry.width} x {one.entry.height}, {_size(one.entry.size)}"
     far = f"{one.hash_distance} bits, cosine {one.cosine:.3f}" if number else ""
     return f"{seen:<24}" if kind == "exact" else f"{seen:<24}  {far:<21}"
-
-
-def _path(one: Duplicate) -> str:
-    # Names that are no UTF-8 cannot be printed as they are.
-    return one.entry.absolute_path.encode("utf-8", "backslashreplace").decode()
 
 
 def _say_what_is_flat(flat: int) -> None:
@@ -139,7 +136,7 @@ def _draw_sheet(collection: str, found: dict[str, Sequence[Group]], sheet: Path)
 
     groups = [
         TileGroup(
-            f"{_SHEET[kind]}: {_counted(len(group), 'image')}",
+            f"{_SHEET[kind]}: {counted(len(group), 'image')}",
             [_tile(kind, one, first=one is group[0]) for one in group],
         )
         for kind, all_groups in found.items()
@@ -159,10 +156,6 @@ def _tile(kind: str, one: Duplicate, *, first: bool) -> Tile:
         left=f"{one.entry.width} x {one.entry.height}, {_size(one.entry.size)}",
         right="" if kind == "exact" else "best" if first else far,
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _size(size: int) -> str:

@@ -18,6 +18,7 @@ from blipsearch.options import (
     MaxMegapixelsOption,
     make_app,
 )
+from blipsearch.wording import counted, printable
 
 if TYPE_CHECKING:
     from blipsearch.records import ImageEntry
@@ -67,8 +68,8 @@ def failures(  # noqa: PLR0913  # a command's options are its interface
         return
     for entry in failed:
         passing = "" if entry.lasting else " (tried again in each run)"
-        typer.echo(f"{_path(entry)}: {entry.reason}{passing}")
-    typer.echo(_counted(len(failed)) + f" of collection {settings.collection!r} failed")
+        typer.echo(f"{printable(entry.absolute_path)}: {entry.reason}{passing}")
+    typer.echo(f"{counted(len(failed), 'file')} of collection {settings.collection!r} failed")
     if failed:
         typer.echo("`blipsearch failures --retry` tries them again")
 
@@ -91,9 +92,9 @@ def _retry(settings: Settings, *, as_json: bool) -> ExitCode:
         for status, entries in became.items():
             for entry in entries:
                 why = f": {entry.reason}" if status == "failed" else ""
-                typer.echo(f"{status:<8} {_path(entry)}{why}")
+                typer.echo(f"{status:<8} {printable(entry.absolute_path)}{why}")
         counts = ", ".join(f"{len(entries):,} {status}" for status, entries in became.items())
-        typer.echo(f"tried {_counted(len(before))} again: {counts}")
+        typer.echo(f"tried {counted(len(before), 'file')} again: {counts}")
     if interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.SOME_IMAGES_FAILED if became["failed"] else ExitCode.OK
@@ -129,7 +130,7 @@ def _rows(entries: Iterable[ImageEntry]) -> list[dict[str, Any]]:
         {
             "id": entry.id,
             "source": entry.source.name,
-            "path": _path(entry),
+            "path": printable(entry.absolute_path),
             "reason": entry.reason,
             "lasting": entry.lasting,
         }
@@ -139,12 +140,3 @@ def _rows(entries: Iterable[ImageEntry]) -> list[dict[str, Any]]:
 
 def _print_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _path(entry: ImageEntry) -> str:
-    # Names that are no UTF-8 cannot be printed as they are.
-    return entry.absolute_path.encode("utf-8", "backslashreplace").decode()
-
-
-def _counted(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"

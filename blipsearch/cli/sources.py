@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blipsearch.options import CollectionOption, JsonOption, LibraryOption, make_app
+from blipsearch.wording import printable
 
 if TYPE_CHECKING:
     from blipsearch.collection import Collection
@@ -58,7 +59,7 @@ def list_sources(
             f"{row['name']}: {row['kind']} {row['root']}, {row['indexed']:,} images, "
             f"{row['failed']:,} failed, {row['missing']:,} missing"
         )
-        typer.echo(line.encode("utf-8", "backslashreplace").decode())
+        typer.echo(printable(line))
 
 
 @sources.command()

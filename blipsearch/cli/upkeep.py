@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blipsearch.cli.wording import counted, printable
 from blipsearch.edge import ExitCode
 from blipsearch.options import JsonOption, LibraryOption, make_app
+from blipsearch.wording import counted, printable
 
 if TYPE_CHECKING:
     from blipsearch.upkeep.compacting import CompactReport

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
-from blipsearch.cli.wording import counted, printable
 from blipsearch.options import CollectionOption, JsonOption, LibraryOption, make_app
+from blipsearch.wording import counted, printable
 
 if TYPE_CHECKING:
     from blipsearch.collection import Collection
