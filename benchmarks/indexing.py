@@ -13,12 +13,9 @@ checkpoint loaded. With 500 photos half an hour on two cores. The ratios come la
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +24,7 @@ import torch
 
 from benchmarks.indexing_memory import MemoryCurve
 from benchmarks.indexing_photos import megapixels_of, write_photos
+from benchmarks.workplace import workplace
 from blipsearch.blip import BlipRetriever
 from blipsearch.blip.pixels import Squares
 from blipsearch.blip.vision import encode_vision
@@ -72,7 +70,7 @@ class Measured:
 def main() -> None:
     """Make the photos, run, print, write."""
     arguments = _arguments()
-    with _work(arguments.work) as work:
+    with workplace(arguments.work) as work:
         folder = work / f"photos-{arguments.count}"
         write_photos(folder, arguments.photos, arguments.count)
         found = []
@@ -229,16 +227,6 @@ def _report(found: list[Measured]) -> str:
         for one in found
     ]
     return "\n".join(rows) + "\n"
-
-
-@contextlib.contextmanager
-def _work(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,18 +10,16 @@ checkpoint loaded. 100,000 take half an hour on two cores. Results go to benchma
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import json
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.indexing_memory import MemoryCurve
+from benchmarks.workplace import workplace
 from blipsearch.blip import BlipRetriever
 from blipsearch.library import Library
 from indexer.indexing import index_collection
@@ -40,7 +38,7 @@ WANTED_SECONDS = 60
 def main() -> None:
     """Make the pictures, index them twice, print, write."""
     arguments = _arguments()
-    with _work(arguments.work) as work:
+    with workplace(arguments.work) as work:
         folder = work / f"tiny-{arguments.count}"
         write_tiny_images(folder, arguments.count)
         retriever = BlipRetriever.from_pretrained("builtin", device=arguments.device)
@@ -114,16 +112,6 @@ def _draw(points: list[tuple[float, int]], path: Path) -> None:
     axes.plot([seconds for seconds, _ in points], [amount / MIB for _, amount in points])
     axes.set(xlabel="seconds", ylabel="MiB beyond the start", ylim=(0, None))
     figure.savefig(path, dpi=120)
-
-
-@contextlib.contextmanager
-def _work(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
 
 
 def _arguments() -> argparse.Namespace:
