@@ -168,13 +168,17 @@ class RankingStore:
             return
         self._pruned = now
         kept = 0
-        files = [entry for entry in os.scandir(self._directory) if not entry.name.startswith("key")]
-        newest_first = sorted(((file.stat(), file.path) for file in files), key=_age, reverse=True)
-        for about, path in newest_first:
+        files = []
+        for entry in os.scandir(self._directory):
+            # Another process may delete it at the same time.
+            with suppress(FileNotFoundError):
+                if not entry.name.startswith("key"):
+                    files.append((entry.stat(), entry.path))
+        for about, path in sorted(files, key=_written_at, reverse=True):
             kept += about.st_size
             if now - about.st_mtime > self._lifetime or kept > self._budget:
                 Path(path).unlink(missing_ok=True)
 
 
-def _age(file: tuple[os.stat_result, str]) -> float:
+def _written_at(file: tuple[os.stat_result, str]) -> float:
     return file[0].st_mtime

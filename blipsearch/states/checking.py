@@ -69,7 +69,10 @@ def check_states(
     segments: list[_OpenSegment] = []
     unfit: list[Path] = []
     for path in folder.segments():
-        segment = _OpenSegment.read(path)
+        try:
+            segment = _OpenSegment.read(path)
+        except FileNotFoundError:
+            continue  # let go since it was listed, as the store does over its budget
         if segment is None or not _fits(segment.layout, own, segments):
             unfit.append(path)
         else:
@@ -86,7 +89,7 @@ def check_states(
             done += 1
             if on_records is not None:
                 on_records(done, total)
-    return StatesReport(total, tuple(bad), tuple(unfit))
+    return StatesReport(done, tuple(bad), tuple(unfit))
 
 
 def drop_states(
@@ -146,8 +149,12 @@ class _OpenSegment:
         return np.flatnonzero(self.table["id"] > 0)
 
     def faults(self, known: Mapping[int, str]) -> Iterator[tuple[int, Fault | None]]:
-        """What is wrong with each record in use."""
-        with self.path.open("rb") as file:
+        """What is wrong with each record in use; none where the file has gone since."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
             for slot in self.taken.tolist():
                 yield slot, self._fault(file, slot, known)
 

@@ -21,7 +21,7 @@ from blipsearch.upkeep.copying import (
     uploads_in,
 )
 from blipsearch.upkeep.findings import OnProgress
-from blipsearch.upkeep.leftovers import size_of
+from blipsearch.upkeep.leftovers import bytes_of, size_of
 from blipsearch.upkeep.states_checks import drop_useless_states
 from blipsearch.vectors import sync_directory
 
@@ -115,7 +115,7 @@ def _check_destination(source: Path, destination: Path) -> None:
 
 def _check_room(source: Path, copy: Path, *, states: bool) -> None:
     """Raise LibraryError unless the disk has room for the copy."""
-    needed = sum(path.stat().st_size for path in (*source.glob(f"{CATALOG}*"), *uploads_in(source)))
+    needed = bytes_of([*source.glob(f"{CATALOG}*"), *uploads_in(source)])
     if states:
         needed += size_of(source / COLLECTIONS)
     free = shutil.disk_usage(copy).free

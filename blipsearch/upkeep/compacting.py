@@ -15,7 +15,7 @@ from blipsearch.records import CollectionInfo
 from blipsearch.snapshots import Snapshots
 from blipsearch.states import StateStore
 from blipsearch.upkeep.findings import OnProgress
-from blipsearch.upkeep.leftovers import abandoned_files, delete_files, size_of
+from blipsearch.upkeep.leftovers import abandoned_files, bytes_of, delete_files, size_of
 from blipsearch.upkeep.states_checks import drop_useless_states
 
 __all__ = ["CompactReport", "compact"]
@@ -96,5 +96,4 @@ def _check_room(database: Path) -> None:
 
 def _size(directory: Path) -> int:
     """The bytes of catalog and derived files: not of pictures that were uploaded."""
-    own = sum(path.stat().st_size for path in directory.glob(f"{CATALOG}*") if path.is_file())
-    return own + size_of(directory / COLLECTIONS)
+    return bytes_of(directory.glob(f"{CATALOG}*")) + size_of(directory / COLLECTIONS)

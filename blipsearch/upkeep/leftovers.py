@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from blipsearch.library import COLLECTIONS, UPLOADS, Library
 
-__all__ = ["abandoned_files", "delete_files", "size_of"]
+__all__ = ["abandoned_files", "bytes_of", "delete_files", "size_of"]
 
 _ABANDONED_SECONDS = 3600.0
 """What is younger may be being written."""
@@ -51,10 +52,15 @@ def delete_files(paths: list[Path]) -> tuple[int, int]:
 
 def size_of(directory: Path) -> int:
     """The bytes of all files in a directory and below; 0 where it is not there."""
+    return bytes_of(_files_below(directory))
+
+
+def bytes_of(paths: Iterable[Path]) -> int:
+    """The bytes of files, without those that somebody has deleted since they were found."""
     size = 0
-    for path in directory.rglob("*"):
-        with suppress(OSError):
-            size += path.lstat().st_size if path.is_file() else 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            size += path.lstat().st_size
     return size
 
 
@@ -65,7 +71,13 @@ def _of_removed_collections(library: Library) -> Iterator[Path]:
         return
     for directory in collections.iterdir():
         if re.fullmatch(r"\d+", directory.name) and directory.name not in known:
-            yield from (path for path in directory.rglob("*") if path.is_file())
+            yield from _files_below(directory)
+
+
+def _files_below(directory: Path) -> Iterator[Path]:
+    """All files in a directory and below; unlike `rglob` it minds no folder that goes meanwhile."""
+    for folder, _, names in os.walk(directory):
+        yield from (Path(folder) / name for name in names)
 
 
 def _age(path: Path) -> float:

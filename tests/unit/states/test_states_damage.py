@@ -14,9 +14,10 @@ import pytest
 from filelock import FileLock
 
 from blipsearch.records import StatesUsage
-from blipsearch.states import StateStore, folder
+from blipsearch.states import StateStore, check_states, folder
 from blipsearch.states import store as store_module
 from tests.unit.states_makers import (
+    PRINT,
     STRIDE,
     file_bytes,
     held,
@@ -47,6 +48,15 @@ def _flip(path: Path, offset: int) -> None:
         byte = file.read(1)[0]
         file.seek(offset)
         file.write(bytes([byte ^ 0x10]))
+
+
+def test_a_file_let_go_of_while_it_is_checked_is_no_damage(full: Path) -> None:
+    def contents() -> dict[int, str]:
+        segments(full)[0].unlink()
+        return {}
+
+    report = check_states(full, PRINT, "float16", contents)
+    assert (report.records, report.bad, report.unfit) == (0, (), ())
 
 
 def _put_all_anew(store: StateStore) -> None:

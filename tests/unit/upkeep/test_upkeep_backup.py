@@ -25,6 +25,7 @@ from blipsearch.errors import (
 from blipsearch.library import Library, upgrade_library
 from blipsearch.upkeep import restoring
 from blipsearch.upkeep.backups import back_up
+from blipsearch.upkeep.leftovers import bytes_of
 from blipsearch.upkeep.restoring import restore
 from blipsearch.upkeep.verifying import verify
 from tests.unit.collection_makers import indexed_file, unit_row
@@ -95,6 +96,11 @@ def test_a_backup_made_while_another_process_writes_is_one_whole_state(
                 assert {path.name for path in (backup / "uploads-1").iterdir()} == set(known)
         finally:
             writer.kill()
+
+
+def test_what_is_deleted_while_its_size_is_looked_up_takes_no_room(tmp_path: Path) -> None:
+    (tmp_path / "stays").write_bytes(bytes(10))
+    assert bytes_of([tmp_path / "gone", tmp_path / "stays"]) == 10
 
 
 def test_a_backup_is_a_library_with_its_snapshot(
