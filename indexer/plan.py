@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Sized
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -193,7 +193,7 @@ def _mark_lost(
     listing: FileListing,
     known: Mapping[str, KnownFile],
 ) -> None:
-    collection.mark_missing([file.id for file in known.values() if file.status != "missing"])
+    _take_out(collection, known.values())
     plan.lost.append(Lost(source, len(known)))
     if not known:
         return
@@ -273,17 +273,13 @@ def _is_to_be_tried(found: FoundFile, before: KnownFile, options: PlanOptions) -
 
 def _mark_gone(plan: Plan, collection: Collection, gone: Sequence[KnownFile]) -> None:
     plan.absent.add(gone)
-    newly_gone = [file.id for file in gone if file.status != "missing"]
-    if newly_gone:
-        collection.mark_missing(newly_gone)
+    _take_out(collection, gone)
 
 
 def _mark_unsure(plan: Plan, collection: Collection, unsure: Sequence[KnownFile]) -> None:
     """Take out of the searches what is not there, but for a reason that may pass."""
     plan.unsure += len(unsure)
-    newly_unsure = [file.id for file in unsure if file.status != "missing"]
-    if newly_unsure:
-        collection.mark_missing(newly_unsure)
+    _take_out(collection, unsure)
 
 
 def _mark_ignored(
@@ -300,9 +296,14 @@ def _mark_ignored(
         if not _is_certainly_gone(listing, path)
     ]
     plan.absent.add_ignored(ignored)
-    newly_ignored = [file.id for file in ignored if file.status != "missing"]
-    if newly_ignored:
-        collection.mark_missing(newly_ignored)
+    _take_out(collection, ignored)
+
+
+def _take_out(collection: Collection, files: Iterable[KnownFile]) -> None:
+    """Mark as missing those that are not yet."""
+    newly = [file.id for file in files if file.status != "missing"]
+    if newly:
+        collection.mark_missing(newly)
 
 
 def _is_certainly_gone(listing: FileListing, path: str) -> bool:

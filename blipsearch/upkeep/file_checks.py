@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +14,13 @@ from blipsearch.catalog import Catalog
 from blipsearch.catalog.checking import FileFacts
 from blipsearch.contents import open_content
 from blipsearch.errors import BlipSearchError
+from blipsearch.images import sha256_of
 from blipsearch.places import Place
 from blipsearch.records import CollectionInfo, Source
 from blipsearch.upkeep.catalog_checks import in_collection
 from blipsearch.upkeep.findings import Finding, OnProgress, examples_of
 
 __all__ = ["FilesReport", "check_files"]
-
-_BLOCK = 1 << 20
 
 _Fault = Literal["gone", "size", "content", "unreadable", "unseen"]
 """`unseen` is no fault: without reading it nothing can be said."""
@@ -105,19 +103,12 @@ def _fault(source: Source, facts: FileFacts, *, contents: bool) -> _Fault | None
             return "unseen"
         if not contents:
             return None
-        return None if _digest(place) == facts.sha256 else "content"
+        with open_content(place) as file:
+            return None if sha256_of(file) == facts.sha256 else "content"
     except (FileNotFoundError, NotADirectoryError):
         return "gone"
     except (OSError, BlipSearchError):
         return "unreadable"
-
-
-def _digest(place: Place) -> str:
-    digest = hashlib.sha256()
-    with open_content(place) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _place(source: Source, facts: FileFacts) -> Place:

@@ -9,8 +9,8 @@ from blipsearch.records import Source
 from indexer.sources.ignoring import IGNORE_FILE
 from indexer.sources.manifests import list_manifest
 from indexer.sources.members import list_archive, list_remote_root
-from indexer.sources.names import natural_key
-from indexer.sources.records import FileListing, FoundFile, Origin, SourceRules
+from indexer.sources.names import in_order
+from indexer.sources.records import FileListing, Origin, SourceRules
 from indexer.sources.roots import deepest_root
 from indexer.sources.walk import Walk
 
@@ -78,7 +78,7 @@ def list_paths(
         if os.path.isdir(folder):  # noqa: PTH112  # plain strings by contract
             walk.add_changed(folder, names.__contains__)
     walk.follow_links()
-    files = _sorted(walk.found.get(source.root, {}).values())
+    files = in_order(walk.found.get(source.root, {}).values())
     only.update(file.path for file in files)
     only.discard("")
     ignored = frozenset(walk.ignored.get(source.root, ()))
@@ -110,7 +110,7 @@ def _list_folders(
     listings = []
     for root in sorted({*groups, *walk.found}):
         name = _name(root, groups.get(root, []))
-        found = _sorted(walk.found.get(root, {}).values())
+        found = in_order(walk.found.get(root, {}).values())
         if not found and (root in absent or root in walk.closed):
             listings.append(_unreachable(root, name, notices.get(root, ())))
             continue
@@ -175,7 +175,3 @@ def _each_once(origins: Iterable[Origin]) -> list[Origin]:
         if origin.root not in found or origin.name is not None:
             found[origin.root] = origin
     return list(found.values())
-
-
-def _sorted(files: Iterable[FoundFile]) -> tuple[FoundFile, ...]:
-    return tuple(sorted(files, key=lambda file: (natural_key(file.path), file.path)))

@@ -13,7 +13,7 @@ from blipsearch.errors import SourceError
 from blipsearch.places import Place, is_url, path_of_file_url
 from blipsearch.records import Given
 from indexer.sources.given import CAPTION_KEYS, TAG_KEYS, given_of, plain
-from indexer.sources.names import natural_key
+from indexer.sources.names import in_order
 from indexer.sources.records import FileListing, FoundFile, SourceRules
 from indexer.sources.rows import BadRow, Row, cell, rows_of
 
@@ -100,11 +100,11 @@ def list_manifest(path: str, rules: SourceRules, name: str | None = None) -> Fil
     except (OSError, ValueError, SourceError) as error:
         notice = f"{path} cannot be read: {error}"
         return FileListing(path, (), (notice,), "manifest", name, reachable=False)
-    files = sorted(found.values(), key=lambda file: (natural_key(file.path), file.path))
+    files = in_order(found.values())
     only = frozenset({*found, *absent}) if counts["bad"] else None
     notices = _notices(path, bad, counts)
     unsure = _unsure(path, absent)
-    return FileListing(path, tuple(files), notices, "manifest", name, only=only, unsure=unsure)
+    return FileListing(path, files, notices, "manifest", name, only=only, unsure=unsure)
 
 
 def _unsure(manifest: str, absent: set[str]) -> frozenset[str]:

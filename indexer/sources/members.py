@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from blipsearch.contents import Stamp, is_web, list_remote, members_of, stamp_of
 from blipsearch.errors import ImageError
 from blipsearch.places import Place, SourceKind
-from indexer.sources.names import is_image_name, is_passed_over, natural_key, suffix_of
+from indexer.sources.names import in_order, is_image_name, is_passed_over, suffix_of
 from indexer.sources.pattern import TreePattern
 from indexer.sources.records import FileListing, FoundFile, Origin
 from indexer.sources.roots import deepest_root
@@ -114,7 +114,7 @@ def _found(
         for folder, (images, sides) in folders.items()
         for file in _with_sidecars(Place(kind, root, folder), images, sides, stamps)
     ]
-    return tuple(sorted(files, key=lambda file: (natural_key(file.path), file.path)))
+    return in_order(files)
 
 
 def _with_sidecars(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from blipsearch.images import SUFFIXES
+from indexer.sources.records import FoundFile
 
 __all__ = [
     "ARCHIVES",
     "MANIFESTS",
+    "in_order",
     "is_archive_name",
     "is_image_name",
     "is_manifest_name",
@@ -68,6 +71,11 @@ def is_named_only(path: str) -> bool:
 def natural_key(path: str) -> str:
     """Sort key that puts `img2` before `img10`, folder by folder, whatever the letters' case."""
     return _DIGITS.sub(_sortable, path.lower().replace("/", "\0"))
+
+
+def in_order(files: Iterable[FoundFile]) -> tuple[FoundFile, ...]:
+    """Files in natural order; of names that differ by their letters' case alone in that of text."""
+    return tuple(sorted(files, key=lambda file: (natural_key(file.path), file.path)))
 
 
 def _sortable(number: re.Match[str]) -> str:
