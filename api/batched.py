@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from api.batching import Batcher, Lane, Ticket
-from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever, EncodedImages, EncodedQuery
+from blipsearch.blip import (
+    AnyImage,
+    BlipAnswerer,
+    BlipCaptioner,
+    BlipRetriever,
+    EncodedImages,
+    EncodedQuery,
+)
 from blipsearch.blip.heatmaps import HeatMaps
 from blipsearch.records import CheckpointIdentity, Embeddings, ImageStates, StatesKind
 
@@ -104,7 +110,7 @@ class BatchedRetriever:
         """Whether it can match."""
         return self._retriever.has_itm
 
-    def prepare(self, image: Image.Image) -> Floats:
+    def prepare(self, image: AnyImage) -> Floats:
         """See Tower.prepare: no work for the network, so it is done at once."""
         return self._retriever.prepare(image)
 
@@ -113,7 +119,7 @@ class BatchedRetriever:
         found: Embeddings = self._call(self._lanes.embed, texts, len(texts))
         return found
 
-    def get_image_features(self, images: Sequence[Image.Image]) -> Embeddings:
+    def get_image_features(self, images: Sequence[AnyImage]) -> Embeddings:
         """See BlipRetriever.get_image_features."""
         return self.encode_prepared(np.stack([self.prepare(image) for image in images])).features
 
@@ -201,7 +207,7 @@ class BatchedWriter:
         """The side, in pixels, of the square the network sees."""
         return self._network.image_size
 
-    def write(self, images: Sequence[Image.Image], words: str) -> list[str]:
+    def write(self, images: Sequence[AnyImage], words: str) -> list[str]:
         """See Writer.write."""
         calls = [((image, words), 1) for image in images]
         return self._batcher.call_all(self._lane, calls, self._ticket)

@@ -8,11 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from PIL import Image
-
 from api.batched import BatchedRetriever, BatchedWriter, RetrieverLanes, WriterLane
 from api.batching import Batcher, Lane, Ticket
-from blipsearch.blip import BlipAnswerer
+from blipsearch.blip import AnyImage, BlipAnswerer
 from blipsearch.describe import (
     answer_checkpoint,
     caption_checkpoint,
@@ -69,7 +67,7 @@ class _Answering:
     def choosing(self, choices: Sequence[str] | None) -> WriterLane:
         """A lane whose answers share batches only with each other."""
 
-        def run(calls: Sequence[tuple[Image.Image, str]]) -> list[str]:
+        def run(calls: Sequence[tuple[AnyImage, str]]) -> list[str]:
             images, questions = [image for image, _ in calls], [asked for _, asked in calls]
             return self._answerer.answer(images, questions, choices)
 
@@ -146,7 +144,7 @@ class SharedNetworks:
     def _load_captioner(self, name: str) -> WriterLane:
         captioner = load_captioner(self._settings, name)
 
-        def run(calls: Sequence[tuple[Image.Image, str]]) -> list[str]:
+        def run(calls: Sequence[tuple[AnyImage, str]]) -> list[str]:
             images, prompts = [image for image, _ in calls], [prompt for _, prompt in calls]
             return captioner.caption(images, prompts)
 

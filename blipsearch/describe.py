@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from PIL import Image
-
-from blipsearch.blip import BlipAnswerer, BlipCaptioner, BlipRetriever, Retriever
+from blipsearch.blip import AnyImage, BlipAnswerer, BlipCaptioner, BlipRetriever, Retriever
 from blipsearch.blip.find import BUILTIN
 from blipsearch.records import CheckpointIdentity
 from blipsearch.settings import Settings
@@ -39,7 +37,7 @@ class Writer(Protocol):
         """The side, in pixels, of the square the network sees."""
         ...
 
-    def write(self, images: Sequence[Image.Image], words: str) -> list[str]:
+    def write(self, images: Sequence[AnyImage], words: str) -> list[str]:
         """A caption that begins with these words, or an answer to them, for each RGB picture.
 
         Raises QueryError for words that cannot be used.
@@ -160,7 +158,7 @@ class _Captions:
     def image_size(self) -> int:
         return self.captioner.image_size
 
-    def write(self, images: Sequence[Image.Image], words: str) -> list[str]:
+    def write(self, images: Sequence[AnyImage], words: str) -> list[str]:
         return self.captioner.caption(images, words)
 
 
@@ -179,5 +177,5 @@ class _Answers:
     def image_size(self) -> int:
         return self.answerer.image_size
 
-    def write(self, images: Sequence[Image.Image], words: str) -> list[str]:
+    def write(self, images: Sequence[AnyImage], words: str) -> list[str]:
         return self.answerer.answer(images, words, self.choices)

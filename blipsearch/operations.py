@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from blipsearch.blip import Retriever
+from blipsearch.blip import AnyImage, Retriever
 from blipsearch.blip.captioner import PROMPT
 from blipsearch.collection import Collection
 from blipsearch.contents import open_picture
@@ -17,7 +17,7 @@ from blipsearch.describe import Networks, Writer
 from blipsearch.details import indexed
 from blipsearch.errors import ImageError
 from blipsearch.explain import Explainer
-from blipsearch.images import ImageSource, open_image
+from blipsearch.images import ImageSource, OpenedImage, open_image
 from blipsearch.records import ImageEntry
 from blipsearch.rerank import Candidate, Judgement, Reranker
 from blipsearch.schemas import AnswerResponse, CaptionResponse, Hit, SearchRequest, SearchResponse
@@ -143,9 +143,9 @@ class Operations:
         self,
         entries: Sequence[ImageEntry],
         writer: Writer,
-        write: Callable[[Sequence[Image.Image]], list[str]],
+        write: Callable[[Sequence[AnyImage]], list[str]],
     ) -> dict[int, str]:
-        opened: dict[int, Image.Image] = {}
+        opened: dict[int, OpenedImage] = {}
         for entry in entries:
             try:
                 opened[entry.id] = self._open(entry, writer.image_size)
@@ -153,7 +153,7 @@ class Operations:
                 continue
         return dict(zip(opened, write(list(opened.values())), strict=True))
 
-    def _open(self, picture: ImageEntry | ImageSource, size: int) -> Image.Image:
+    def _open(self, picture: ImageEntry | ImageSource, size: int) -> OpenedImage:
         try:
             if isinstance(picture, ImageEntry):
                 opened = open_picture(picture.place, max_pixels=self._max_pixels, network_size=size)
@@ -161,7 +161,7 @@ class Operations:
                 opened = open_image(picture, max_pixels=self._max_pixels, network_size=size)
         except ImageError as error:
             raise type(error)(f"{_named(picture)}: {error}") from error
-        return opened.image
+        return opened
 
 
 def _named(picture: ImageEntry | ImageSource) -> str:
@@ -172,7 +172,7 @@ def _named(picture: ImageEntry | ImageSource) -> str:
     return "the picture cannot be used"
 
 
-def _captions(writer: Writer, images: Sequence[Image.Image], prompt: str | None) -> list[str]:
+def _captions(writer: Writer, images: Sequence[AnyImage], prompt: str | None) -> list[str]:
     """Captions; without a prompt they begin with the authors' own, which is not part of them."""
     if prompt is not None:
         return writer.write(images, prompt)

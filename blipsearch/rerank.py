@@ -186,7 +186,7 @@ class Reranker:
         except ImageError as error:
             logger.warning("not reranked: %s: %s", candidate.entry.absolute_path, error)
             return None
-        return self._retriever.prepare(opened.image)
+        return self._retriever.prepare(opened)
 
 
 def combined(

@@ -113,7 +113,7 @@ class Retrieval:
             )
         except ImageError as error:
             raise type(error)(f"the query's image cannot be used: {error}") from error
-        vector: Embedding = self._retriever.get_image_features([opened.image])[0]
+        vector: Embedding = self._retriever.get_image_features([opened])[0]
         return vector
 
     def _unit(self, numbers: Sequence[float]) -> Embedding:

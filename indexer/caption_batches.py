@@ -135,7 +135,7 @@ class Opener:
         try:
             picture = open_picture(
                 entry.place, max_pixels=self._options.max_pixels, network_size=size
-            ).image
+            )
         except ImageError as error:
             return FailedPath(entry.absolute_path, str(error))
         own = self._retriever.prepare(picture) if judged else None

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
-from PIL import Image
 from torch.nn.functional import cross_entropy
 
 from blipsearch.blip.decoding import Decoding, generate, groups_of_equal_length
 from blipsearch.blip.find import Task
+from blipsearch.blip.pixels import AnyImage
 from blipsearch.blip.text import pad
 from blipsearch.blip.tower import IMAGE_BATCH, Chunk, States, Tower, spread
 from blipsearch.blip.untyped import Decoder
@@ -37,7 +37,7 @@ class BlipAnswerer(Tower):
 
     def answer(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[AnyImage],
         questions: str | Sequence[str],
         choices: Sequence[str] | None = None,
         num_beams: int = 3,

@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from blipsearch.blip.decoding import Decoding, Sampling, generate, groups_of_equal_length, sample
 from blipsearch.blip.find import Task
-from blipsearch.blip.pixels import Pixels
+from blipsearch.blip.pixels import AnyImage, Pixels
 from blipsearch.blip.tower import IMAGE_BATCH, Chunk, States, Tower, spread
 from blipsearch.errors import QueryError
 
@@ -31,7 +30,7 @@ class BlipCaptioner(Tower):
 
     def caption(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[AnyImage],
         prompt: str | Sequence[str] = PROMPT,
         num_beams: int = 3,
         max_length: int = 20,
@@ -72,7 +71,7 @@ class BlipCaptioner(Tower):
 
     def sample(
         self,
-        images: Sequence[Image.Image],
+        images: Sequence[AnyImage],
         prompt: str | Sequence[str] = PROMPT,
         top_p: float = 0.9,
         max_length: int = 20,

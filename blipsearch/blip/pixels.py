@@ -10,10 +10,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from blipsearch.blip.untyped import ImageProcessor
+from blipsearch.images import OpenedImage
 
 __all__ = [
     "IMAGE_MEAN",
     "IMAGE_STD",
+    "AnyImage",
     "Pixels",
     "Squares",
     "levels_of",
@@ -28,6 +30,9 @@ IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 Pixels = npt.NDArray[np.float32]
 """Prepared pictures, (n, 3, size, size) or one (3, size, size), float32, normalised."""
+
+AnyImage = Image.Image | OpenedImage
+"""One of Pillow's images, in any mode, or a picture as `open_image` gives it."""
 
 Squares = npt.NDArray[np.uint8]
 """Pictures that were resized to the network's size, and no more: (n, size, size, 3) uint8 RGB."""
@@ -44,12 +49,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def prepare_image(image: Image.Image, processor: ImageProcessor) -> Pixels:
+def prepare_image(image: AnyImage, processor: ImageProcessor) -> Pixels:
     """Resize a picture to the network's size, bicubic and without a crop, and normalise it.
 
     `processor` is a BlipImageProcessorPil: with torchvision installed, BlipProcessor would choose
     another whose pixels differ by up to 0.05. Returns (3, size, size) float32.
     """
+    if isinstance(image, OpenedImage):
+        size = (processor.size.width, processor.size.height)
+        image = image.resized(size, Image.Resampling(processor.resample))
     batch = processor(images=[to_rgb(image)], return_tensors="np")
     return np.asarray(batch["pixel_values"][0], dtype=np.float32)
 

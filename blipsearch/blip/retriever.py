@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch.nn.functional import normalize
 
 from blipsearch.blip.batching import alike_in_length, batches
@@ -20,10 +19,10 @@ from blipsearch.blip.find import BUILTIN, RELEASED, Task
 from blipsearch.blip.heatmaps import HeatMaps, map_words
 from blipsearch.blip.matcher import Matcher, Reading
 from blipsearch.blip.packing import pack_states, unpack_states
-from blipsearch.blip.pixels import Pixels, Squares
+from blipsearch.blip.pixels import AnyImage, Pixels, Squares
 from blipsearch.blip.text import pad
 from blipsearch.blip.tower import IMAGE_BATCH, States, Tower
-from blipsearch.blip.vision import encode_vision
+from blipsearch.blip.vision import encode_in_parts
 from blipsearch.errors import CheckpointMismatchError, ShapeError
 from blipsearch.records import Embeddings, ImageStates, StatesKind
 
@@ -105,7 +104,7 @@ class BlipRetriever(Tower):
         return self.identity.dim
 
     @torch.inference_mode()
-    def get_image_features(self, images: Sequence[Image.Image]) -> Embeddings:
+    def get_image_features(self, images: Sequence[AnyImage]) -> Embeddings:
         """Return the images' embeddings, (n, dim) float32, rows of unit norm."""
         features = np.empty((len(images), self.dim), dtype=np.float32)
         for start in range(0, len(images), IMAGE_BATCH):
@@ -127,7 +126,7 @@ class BlipRetriever(Tower):
             features[start : start + TEXT_BATCH] = _to_numpy(self._embed_texts(batch))
         return features
 
-    def encode_images(self, images: Sequence[Image.Image]) -> EncodedImages:
+    def encode_images(self, images: Sequence[AnyImage]) -> EncodedImages:
         """Return the images' embeddings and states from one pass of the vision tower."""
         return self.encode_prepared(self._prepare_all(images))
 
@@ -278,7 +277,7 @@ class BlipRetriever(Tower):
         if not self.has_itm:
             output = self._network.get_image_features(pixel_values=pixels)
             return normalize(output.pooler_output.float(), dim=-1), output.last_hidden_state
-        states = encode_vision(self._network.vision_model, pixels)
+        states = encode_in_parts(self._network.vision_model, pixels)
         features = self._network.vision_proj(states[:, 0])
         return normalize(features.float(), dim=-1), states
 

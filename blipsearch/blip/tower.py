@@ -10,15 +10,14 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from blipsearch.blip.checkpoint import Checkpoint, check_checkpoint, load_checkpoint
 from blipsearch.blip.device import dtype_name
 from blipsearch.blip.find import Task
-from blipsearch.blip.pixels import Pixels, Squares, levels_of, prepare_image
+from blipsearch.blip.pixels import AnyImage, Pixels, Squares, levels_of, prepare_image
 from blipsearch.blip.text import Vocabulary
 from blipsearch.blip.untyped import Network
-from blipsearch.blip.vision import encode_vision, look_up
+from blipsearch.blip.vision import encode_in_parts, look_up
 from blipsearch.errors import QueryError, ShapeError
 from blipsearch.records import CheckpointIdentity
 
@@ -112,7 +111,7 @@ class Tower:
         """The length of one image state."""
         return int(self._network.config.vision_config.hidden_size)
 
-    def prepare(self, image: Image.Image) -> Pixels:
+    def prepare(self, image: AnyImage) -> Pixels:
         """Return one picture as the network reads it, (3, size, size) float32.
 
         Any mode; transparency shows white. No torch work: meant for the threads that decode.
@@ -136,7 +135,7 @@ class Tower:
     def _levels(self) -> npt.NDArray[np.float32]:
         return levels_of(self._checkpoint.processor.image_processor)
 
-    def _prepare_all(self, images: Sequence[Image.Image]) -> Pixels:
+    def _prepare_all(self, images: Sequence[AnyImage]) -> Pixels:
         size = self.image_size
         pixels = np.empty((len(images), 3, size, size), dtype=np.float32)
         for number, image in enumerate(images):
@@ -146,7 +145,7 @@ class Tower:
     @torch.inference_mode()
     def _encode_pixels(self, pixels: Pixels) -> torch.Tensor:
         """Return the states of at most IMAGE_BATCH prepared pictures, in the network's dtype."""
-        return encode_vision(self._network.vision_model, self._to_device(pixels))
+        return encode_in_parts(self._network.vision_model, self._to_device(pixels))
 
     def _normalise_on_device(self, squares: Squares) -> torch.Tensor:
         """Return what `normalise` does, on the device and in the network's dtype."""
@@ -155,7 +154,7 @@ class Tower:
         given = torch.from_numpy(np.ascontiguousarray(squares)).to(device)
         return look_up(levels, given).to(self._checkpoint.dtype)
 
-    def _chunks_of_images(self, images: Sequence[Image.Image]) -> Iterator[Chunk]:
+    def _chunks_of_images(self, images: Sequence[AnyImage]) -> Iterator[Chunk]:
         """Yield a few images at a time, encoded, so that memory does not grow with the request."""
         for start in range(0, len(images), IMAGE_BATCH):
             part = slice(start, start + IMAGE_BATCH)

@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from blipsearch.images.pixels import Box
+
 __all__ = ["FLAT_HASH", "perceptual_hash", "sha256_of", "sha256_of_bytes"]
 
 SIDE = 32
 LOW = 8
+GAP = 6.0
+"""How many pixels for each of the 32, across and down, are left before the last filter."""
 PIECE = 1 << 20
 
 FLAT_HASH = 0
@@ -35,17 +39,20 @@ def sha256_of_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def perceptual_hash(image: Image.Image) -> int:
+def perceptual_hash(image: Image.Image, box: Box | None = None) -> int:
     """Hash how a picture looks: an unsigned 64-bit integer, few bits of which differ between
-    copies that were rescaled or recompressed.
+    copies that were rescaled or recompressed. The picture is the image, or what of it is in `box`.
 
     The DCT hash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"
-    (2010), bit for bit as ImageHash's `phash` computes it: 32 x 32 grey pixels, the 8 x 8 lowest
-    frequencies of their DCT-II, one bit each for "above the median", rows first. But a picture that
-    shows nothing, such as a black frame, has FLAT_HASH: the bits would come from rounding and noise
-    and say that it is far from another black frame and near to who knows what.
+    (2010), as ImageHash's `phash` computes it: 32 x 32 grey pixels, the 8 x 8 lowest frequencies of
+    their DCT-II, one bit each for "above the median", rows first. Below 384 pixels a side it is the
+    same bit for bit; of larger pictures blocks are averaged first, which is several times as fast
+    and changes a bit now and then. But a picture that shows nothing, such as a black frame, has
+    FLAT_HASH: the bits would come from rounding and noise and say that it is far from another black
+    frame and near to who knows what.
     """
-    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    grey = image.convert("L")
+    grey = grey.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box, reducing_gap=GAP)
     pixels = np.asarray(grey, dtype=np.float64)  # (32, 32)
     if np.ptp(pixels) <= FLAT_RANGE:
         return FLAT_HASH

@@ -31,7 +31,7 @@ from blipsearch.errors import ImageTooLargeError, ImageUnreadableError
 from blipsearch.images.exif import orientation_of, read_exif
 from blipsearch.images.heif import HEIF_HINT, HEIF_SUFFIXES, is_heif, open_heif
 from blipsearch.images.memory import MEMORY_HINT, peak_bytes
-from blipsearch.images.pixels import shrink_to_rgb, upright
+from blipsearch.images.pixels import Box, aligned, shrink_to_rgb, upright
 from blipsearch.records import Exif
 
 __all__ = [
@@ -89,15 +89,30 @@ DRAFT_GAP, BLOCK_GAP = 2, 3
 class OpenedImage:
     """A picture as a person sees it, and what its file says about it.
 
-    `image` is RGB, upright, on white where it was transparent. `width` and `height` are those of
-    the picture in the file, after orientation; `image` may be smaller (see `open_image`).
+    `decoded` is RGB, upright, on white where it was transparent; the picture is what lies in `box`,
+    whose edges may be in the middle of pixels where it was shrunk (see `open_image`). `width` and
+    `height` are those of the picture in the file, after orientation.
     """
 
-    image: Image.Image
+    decoded: Image.Image
+    box: Box
     width: int
     height: int
     format: str
     exif: Exif
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture and nothing else; for other sizes `resized` is cheaper and nearer to it."""
+        return aligned(self.decoded, self.box)
+
+    def resized(self, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
+        """The picture in another size.
+
+        A last column that is only partly picture would move all others by up to half a pixel of
+        what a network sees, five times the difference that shrinking makes, if it counted as whole.
+        """
+        return self.decoded.resize(size, resample, self.box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +140,14 @@ class UndecodedImage:
             self.pending.load()
             exif = early or read_exif(self.pending)
             orientation = self._orientation()
-            picture = shrink_to_rgb(self.pending, extent, _least_side(self.network_size, BLOCK_GAP))
-            picture = upright(picture, orientation)
+            least_side = _least_side(self.network_size, BLOCK_GAP)
+            image, extent = shrink_to_rgb(self.pending, extent, least_side)
+            image, box = upright(image, extent, orientation)
         if self.format == "HEIF":
             width, height = self.pending.size  # as it is shown, whatever the header said
         elif orientation >= 5:
             width, height = height, width
-        return OpenedImage(picture, width, height, self.format, exif)
+        return OpenedImage(image, box, width, height, self.format, exif)
 
     def _orientation(self) -> int:
         # A HEIF container turns its picture itself; what EXIF says beside that does not count.

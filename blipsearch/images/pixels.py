@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-__all__ = ["shrink_to_rgb", "upright"]
+__all__ = ["Box", "aligned", "shrink_to_rgb", "upright"]
+
+Box = tuple[float, float, float, float]
+"""Where in an image the picture is: left, top, right, bottom, in pixels and parts of them."""
 
 STRIP_PIXELS = 1 << 20
 """About how many pixels are converted at a time: a few MiB."""
@@ -22,48 +25,56 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_FROM_THE_RIGHT = (2, 3, 6, 7)
+_FROM_THE_BOTTOM = (3, 4, 7, 8)
+"""The orientations whose turn moves the file's first pixel to the right, or to the bottom."""
 
 
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn and mirror a picture as its EXIF orientation (1 to 8) asks."""
+def upright(
+    image: Image.Image, extent: tuple[float, float], orientation: int
+) -> tuple[Image.Image, Box]:
+    """Turn and mirror an image as its EXIF orientation (1 to 8) asks; say where its picture is.
+
+    `extent` is how much of the image, from its upper left corner, is the picture.
+    """
     turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
+    turned = image if turn is None else image.transpose(turn)
+    width, height = extent if orientation < 5 else extent[::-1]
+    left = turned.width - width if orientation in _FROM_THE_RIGHT else 0.0
+    top = turned.height - height if orientation in _FROM_THE_BOTTOM else 0.0
+    return turned, (left, top, left + width, top + height)
 
 
 def shrink_to_rgb(
     image: Image.Image, extent: tuple[float, float], least_side: int | None
-) -> Image.Image:
+) -> tuple[Image.Image, tuple[float, float]]:
     """Convert a loaded image to RGB, each side shrunk by whole numbers to `least_side` or more.
 
     Blocks of pixels are averaged. With None, or where no side is twice `least_side`, every pixel
     is kept. `extent` is how much of the image, from its upper left corner, is the picture: a
-    scaled JPEG may end in the middle of its last pixels.
+    scaled JPEG may end in the middle of its last pixels. Returned is how much of the other is.
     """
     width, height = image.size
     across = 1 if least_side is None else max(1, width // least_side)
     down = 1 if least_side is None else max(1, height // least_side)
     value_range = _value_range(image)
     if (across, down) == (1, 1):
-        return _aligned(_to_rgb(image, value_range), extent)
+        return _to_rgb(image, value_range), extent
     shrunk = Image.new("RGB", (-(-width // across), -(-height // down)))
     rows = max(1, STRIP_PIXELS // (width * down)) * down
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         shrunk.paste(_to_rgb(strip, value_range).reduce((across, down)), (0, top // down))
-    return _aligned(shrunk, (extent[0] / across, extent[1] / down))
+    return shrunk, (extent[0] / across, extent[1] / down)
 
 
-def _aligned(image: Image.Image, extent: tuple[float, float]) -> Image.Image:
-    """Make the picture end where the image ends.
-
-    A last column that is only partly picture would move everything else by up to half a pixel
-    of what the network sees: five times the difference that shrinking itself makes.
-    """
-    width, height = extent
-    if width == image.width and height == image.height:
+def aligned(image: Image.Image, box: Box) -> Image.Image:
+    """Make the picture within an image end where the image ends; it is resampled for that."""
+    left, top, right, bottom = box
+    if right - left == image.width and bottom - top == image.height:
         return image
-    size = (max(1, round(width)), max(1, round(height)))
-    return image.resize(size, Image.Resampling.BICUBIC, box=(0, 0, width, height))
+    size = (max(1, round(right - left)), max(1, round(bottom - top)))
+    return image.resize(size, Image.Resampling.BICUBIC, box)
 
 
 def _value_range(image: Image.Image) -> tuple[float, float]:

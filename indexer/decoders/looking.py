@@ -179,10 +179,10 @@ def _look_into(file: BinaryIO, job: Job, rules: Rules, ask: Ask) -> Answer:
         return Needs(needed)
     sha256 = sha256 or sha256_of(file)
     opened = header.decode()
-    small = opened.image.resize((rules.size, rules.size), Image.Resampling(rules.resample))
+    small = opened.resized((rules.size, rules.size), Image.Resampling(rules.resample))
     return Picture(
         sha256,
-        perceptual_hash(opened.image),
+        perceptual_hash(opened.decoded, opened.box),
         opened.width,
         opened.height,
         opened.format,

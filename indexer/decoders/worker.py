@@ -19,7 +19,7 @@ __all__ = ["LONGEST_SECONDS", "READY", "Answered", "Asked", "Orders", "run_worke
 READY = "ready"
 """What a worker says first."""
 
-NICENESS = 10
+NICENESS = 19
 """Decoders yield to the network: where it limits, they are ahead of it anyway."""
 
 LONGEST_SECONDS = 1_000_000

@@ -175,7 +175,7 @@ def _pixels(loaded: Checkpoint, batch: Sequence[Example], max_pixels: int) -> Te
     opened = [
         open_image(example.image, max_pixels=max_pixels, network_size=size) for example in batch
     ]
-    prepared = [prepare_image(o.image, loaded.processor.image_processor) for o in opened]
+    prepared = [prepare_image(o, loaded.processor.image_processor) for o in opened]
     return torch.from_numpy(np.stack(prepared)).to(loaded.device)
 
 

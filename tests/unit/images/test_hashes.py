@@ -39,6 +39,22 @@ def test_the_perceptual_hash_is_the_published_dct_hash() -> None:
     assert [f"{perceptual_hash(drawing(seed)):016x}" for seed in range(4)] == oracle
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_large_pictures_hash_is_the_published_one_but_for_a_bit_now_and_then(seed: int) -> None:
+    large = drawing(seed).resize((2000, 1501), Image.Resampling.BICUBIC)
+    # As ImageHash begins, from there on the two are the same.
+    whole = large.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+
+    assert distance(perceptual_hash(large), perceptual_hash(whole)) <= 2
+
+
+def test_the_hash_is_of_the_picture_within_its_box() -> None:
+    framed = Image.new("RGB", (400, 300), "white")
+    framed.paste(drawing(1), (40, 30))
+
+    assert perceptual_hash(framed, (40, 30, 360, 270)) == perceptual_hash(drawing(1))
+
+
 def test_it_is_an_unsigned_64_bit_integer() -> None:
     hashes = [perceptual_hash(drawing(seed)) for seed in range(30)]
 
