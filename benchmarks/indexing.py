@@ -4,10 +4,10 @@
 
 The photos are made from those in DIR: 0.3 to 12 megapixels, JPEG for the most part. A checkpoint
 of base size with random weights runs as fast as a trained one; beside the run the bare vision tower
-works on ready tensors, before and after it, so that a machine that slows down slows both. With the
-built-in checkpoint the decoders limit; beside the run they decode the same files with nothing
-behind them, before and after. Memory is that of all processes, beyond what there was with the
-checkpoint loaded. With 500 photos half an hour on two cores. The ratios come last.
+works on ready tensors. With the built-in checkpoint the decoders limit; beside the run they decode
+the same files with nothing behind them. Run and limit take turns, a part of the photos each, so
+that a machine that slows down slows both. Memory is that of all processes, beyond what there was
+with the checkpoint loaded. With 500 photos half an hour on two cores. The ratios come last.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from benchmarks.indexing_photos import megapixels_of, write_photos
 from benchmarks.workplace import workplace
 from blipsearch.blip import BlipRetriever
 from blipsearch.blip.pixels import Squares
-from blipsearch.blip.vision import encode_vision
+from blipsearch.blip.vision import encode_in_parts
 from blipsearch.library import Library
 from blipsearch.places import Place
 from blipsearch.records import ImageFile
@@ -67,6 +68,20 @@ class Measured:
         return self.whole / self.alone
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Images a second of whole runs and of the limit alone, and the runs' memory at its highest."""
+
+    whole: float
+    alone: float
+    limited_by: str | None
+    peak_bytes: int
+
+
+Limit = Callable[[Sequence[Path]], tuple[int, float]]
+"""Lets what limits work alone, with photos of its own or those; says how many, and the seconds."""
+
+
 def main() -> None:
     """Make the photos, run, print, write."""
     arguments = _arguments()
@@ -97,21 +112,21 @@ def _base(work: Path, folder: Path, arguments: argparse.Namespace) -> Measured:
     if not checkpoint.exists():
         write_base_checkpoint(checkpoint)
     retriever = _loaded(str(checkpoint), arguments)
-    half = arguments.tower_batches // 2
-    before = _tower_seconds(retriever, half)
-    whole, limited_by, peak = _run(retriever, work, folder, arguments)
-    after = _tower_seconds(retriever, arguments.tower_batches - half)
-    alone = arguments.tower_batches * _batch(retriever) / (before + after)
-    return _measured("base", retriever, folder, (whole, alone), (limited_by, peak))
+    batches = arguments.tower_batches
+
+    def tower(_part: Sequence[Path]) -> tuple[int, float]:
+        return batches * _batch(retriever), _tower_seconds(retriever, batches)
+
+    return _measured("base", retriever, folder, _in_turns(retriever, work, tower, arguments))
 
 
 def _builtin(work: Path, folder: Path, arguments: argparse.Namespace) -> Measured:
     retriever = _loaded("builtin", arguments)
-    before = _decoding_seconds(retriever, folder, arguments)
-    whole, limited_by, peak = _run(retriever, work, folder, arguments)
-    after = _decoding_seconds(retriever, folder, arguments)
-    alone = 2 * len(list(folder.iterdir())) / (before + after)
-    return _measured("builtin", retriever, folder, (whole, alone), (limited_by, peak))
+
+    def decoders(part: Sequence[Path]) -> tuple[int, float]:
+        return len(part), _decoding_seconds(retriever, part, arguments)
+
+    return _measured("builtin", retriever, folder, _in_turns(retriever, work, decoders, arguments))
 
 
 def _loaded(checkpoint: str, arguments: argparse.Namespace) -> BlipRetriever:
@@ -122,44 +137,53 @@ def _loaded(checkpoint: str, arguments: argparse.Namespace) -> BlipRetriever:
     return retriever
 
 
-def _measured(
-    name: str,
-    retriever: BlipRetriever,
-    folder: Path,
-    paces: tuple[float, float],
-    run: tuple[str | None, int],
-) -> Measured:
+def _measured(name: str, retriever: BlipRetriever, folder: Path, turns: Turns) -> Measured:
     files = sorted(folder.iterdir())
-    limit = "the bare vision tower" if name == "base" else "the decoders alone"
     return Measured(
         name,
         f"{retriever.device}, {retriever.dtype}, {torch.get_num_threads()} threads",
         len(files),
         megapixels_of(files) / len(files),
-        *paces,
-        limit,
-        *run,
+        turns.whole,
+        turns.alone,
+        "the bare vision tower" if name == "base" else "the decoders alone",
+        turns.limited_by,
+        turns.peak_bytes,
     )
 
 
-def _run(
-    retriever: BlipRetriever, work: Path, folder: Path, arguments: argparse.Namespace
-) -> tuple[float, str | None, int]:
-    """Index the photos into a new library: images a second, what limited, and bytes."""
+def _in_turns(
+    retriever: BlipRetriever, work: Path, limit: Limit, arguments: argparse.Namespace
+) -> Turns:
+    """Index the photos into a new library, part by part; before and after each, the limit alone."""
     place = work / "library"
     shutil.rmtree(place, ignore_errors=True)
+    files = sorted((work / f"photos-{arguments.count}").iterdir())
+    parts = [files[start :: arguments.turns] for start in range(arguments.turns)]
     options = IndexOptions(batch_size=arguments.wanted_batch, memory=arguments.memory * MIB)
-    curve = MemoryCurve(every=0.25)
+    # A look takes 12 ms with a network of base size: four a second would be 2 % of two cores.
+    curve = MemoryCurve(every=1.0)
+    alone = [limit(parts[0])]
+    seconds, limited_by = 0.0, []
     with (
         Library.open(place, create=True) as library,
         library.create_collection("photos", retriever.identity) as collection,
-        curve.watching(),
     ):
-        began = time.monotonic()
-        summary = index_collection(collection, retriever, [folder], options)
-        seconds = time.monotonic() - began
-    assert not summary.failed, summary.failed
-    return summary.added / seconds, summary.limited_by, curve.peak
+        for part in parts:
+            with curve.watching():
+                began = time.monotonic()
+                summary = index_collection(collection, retriever, part, options)
+                seconds += time.monotonic() - began
+            assert (summary.added, summary.failed) == (len(part), ()), summary
+            limited_by.append(summary.limited_by)
+            alone.append(limit(part))
+    counts, times = zip(*alone, strict=True)
+    return Turns(
+        len(files) / seconds,
+        sum(counts) / sum(times),
+        max(set(limited_by), key=limited_by.count),
+        curve.peak,
+    )
 
 
 @torch.inference_mode()
@@ -168,29 +192,29 @@ def _tower_seconds(retriever: BlipRetriever, batches: int) -> float:
     tower = retriever._network.vision_model  # noqa: SLF001  # the bare tower is the point
     squares = _squares(retriever, _batch(retriever))
     pixels = retriever._normalise_on_device(squares)  # noqa: SLF001
-    encode_vision(tower, pixels)
+    encode_in_parts(tower, pixels)
     _finish(retriever)
     began = time.monotonic()
     for _ in range(batches):
-        encode_vision(tower, pixels)
+        encode_in_parts(tower, pixels)
     _finish(retriever)
     return time.monotonic() - began
 
 
 def _decoding_seconds(
-    retriever: BlipRetriever, folder: Path, arguments: argparse.Namespace
+    retriever: BlipRetriever, files: Sequence[Path], arguments: argparse.Namespace
 ) -> float:
-    """How long the decoders take for all photos, with nothing to do behind them."""
+    """How long the decoders take for these photos, with nothing to do behind them."""
     shares = share_out(arguments.memory * MIB, 0)
     rules = rules_for(retriever, 200_000_000, shares.decoding)
     provision = Provision(shares.processes, shares.decoding, shares.waiting, shares.fetching)
     candidates = [
         Candidate(
             ImageFile(1, path.name, path.stat().st_size, 0),
-            Place("folder", str(folder), path.name),
+            Place("folder", str(path.parent), path.name),
             None,
         )
-        for path in sorted(folder.iterdir())
+        for path in files
     ]
     began = time.monotonic()
     with Decoders(candidates, Orders(look, rules, 60.0), provision) as decoders:
@@ -239,7 +263,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch-size", dest="wanted_batch", type=int)
-    parser.add_argument("--tower-batches", type=int, default=12)
+    parser.add_argument("--tower-batches", type=int, default=4, help="before and after each turn")
+    parser.add_argument("--turns", type=int, default=4)
     return parser.parse_args()
 
 

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     index_memory: Size = Field(default=ByteSize(1 << 30), ge=1 << 26)
     """Bytes that indexing may take in memory, beyond the checkpoint's weights."""
     decode_timeout: float = Field(default=60.0, gt=0)
-    """Seconds after which a file that is still being decoded is given up."""
+    """Seconds of work after which a file that is still being decoded is given up."""
     watch_interval: float = Field(default=900.0, gt=0)
     """Seconds between two looks at everything that `index --watch` takes besides following."""
     caption_threshold: float = Field(default=0.5, ge=0, le=1)

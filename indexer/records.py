@@ -32,7 +32,7 @@ class IndexOptions:
     `batch_size` images go through the network at a time; None is 8 on a CPU and found by trial on
     a GPU. `threads` processes decode ahead of it, 0 meaning one per core. `memory` bounds what the
     run takes beyond the checkpoint's weights, in bytes. A file whose decoding takes longer than
-    `decode_timeout` seconds is given up.
+    `decode_timeout` seconds is given up; on a busy machine those count in which it had a core.
 
     Sources are looked through by the `rules`. With `retry_failed` all failed files are tried again,
     and with `prune` the images whose files are gone go for good.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from indexer.decoders.looking import Job
 from indexer.decoders.nursery import Nursery, shared_nursery
-from indexer.decoders.worker import LONGEST_SECONDS, READY, Answered, Asked, Orders
+from indexer.decoders.worker import (
+    LONGEST_SECONDS,
+    PATIENCE,
+    READY,
+    Answered,
+    Asked,
+    Orders,
+)
 
 __all__ = ["DecoderCrashedError", "DecoderHungError", "DecoderProcess"]
 
 START_SECONDS = 60.0
+AT_WORK = 0.005
+"""Which share of a core a process has at least that waits for a busy machine, not for a disk."""
 
 
 class DecoderCrashedError(Exception):
@@ -58,10 +69,11 @@ class DecoderProcess:
     def receive(self) -> Answered | Asked:
         """Wait for what it says next, for as long as one file may take.
 
-        Raises DecoderCrashedError or DecoderHungError; the process is then of no more use.
+        The time in which a busy machine keeps it from work does not count, within reason. Raises
+        DecoderCrashedError or DecoderHungError; the process is then of no more use.
         """
         try:
-            if not self._connection.poll(self._timeout):
+            if not self._speaks_in_time():
                 raise DecoderHungError(f"decoding took longer than {self._timeout:g} s")
             said: Answered | Asked = self._connection.recv()
         except (EOFError, OSError) as error:
@@ -76,6 +88,19 @@ class DecoderProcess:
         """Have done with it: an idle process ends by itself."""
         self._connection.close()
 
+    def _speaks_in_time(self) -> bool:
+        began = seen = _cpu_seconds(self._pid)
+        patience = self._timeout
+        for _ in range(PATIENCE):
+            if self._connection.poll(patience):
+                return True
+            now = _cpu_seconds(self._pid)
+            if now - began >= self._timeout or now - seen < AT_WORK * patience:
+                break
+            seen = now
+            patience = max(self._timeout - (now - began), self._timeout / 2)
+        return False
+
     def _send(self, said: object) -> None:
         try:
             self._connection.send(said)
@@ -87,6 +112,15 @@ class DecoderProcess:
         if code is None:
             return "without a trace"
         return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _cpu_seconds(pid: int) -> float:
+    """How long a process has had a core so far; 0 where the system does not say."""
+    try:
+        after_its_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(after_its_name[11]) + int(after_its_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _started() -> tuple[Nursery, Connection, int]:

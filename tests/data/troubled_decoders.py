@@ -27,11 +27,22 @@ def look_or_fail(job: Job, rules: Rules, ask: Ask) -> Answer:
         os._exit(3)
     if "hang" in name:
         time.sleep(3600)
+    if "slow" in name:
+        work(0.3)
+    if "endless" in name:
+        work(3600)
     if "hoard" in name:
         HOARD.append(b"x" * (80 << 20))
     if "fault" in name:
         raise RuntimeError("a fault of the program's own")
     return look(job, rules, ask)
+
+
+def work(seconds: float) -> None:
+    """Keep a core busy for so long, not counting while others have it."""
+    began = time.process_time()
+    while time.process_time() - began < seconds:
+        pass
 
 
 def names_modules(_job: Job, _rules: Rules, _ask: Ask) -> Answer:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from blipsearch.places import Place
 from blipsearch.records import ImageFile, KnownFile
 from blipsearch.testing import sample_image
 from indexer.decode import Moved, Outcome, Prepared, Refused, SameContent, Vanished
-from indexer.decoders.looking import Job, Look, Rules, look
+from indexer.decoders.looking import Job, Look, Picture, Rules, look
 from indexer.decoders.pool import Decoders, Provision
 from indexer.decoders.process import DecoderProcess
 from indexer.decoders.worker import Answered, Orders
@@ -113,6 +114,44 @@ def test_a_hang_costs_its_file_alone(write: Write) -> None:
     assert len(found) == 5
     (bad,) = [one for one in found if isinstance(one, Refused)]
     assert bad == Refused(given[2], "decoding took longer than 1.5 s", lasting=True)
+
+
+def test_work_without_an_end_is_a_hang(write: Write) -> None:
+    given = write("1.png", "endless.png", "3.png")
+
+    found = outcomes(Decoders(given, orders(timeout=0.5), provision(1)))
+
+    assert [isinstance(one, Prepared) for one in found] == [True, False, True]
+    assert found[1] == Refused(given[1], "decoding took longer than 0.5 s", lasting=True)
+
+
+def test_a_decoder_that_hardly_gets_a_core_has_longer(write: Write) -> None:
+    given = write("slow.png")
+    process = DecoderProcess(orders(timeout=0.6))
+    over = threading.Event()
+    hog = threading.Thread(target=let_run, args=(process.pid, 0.02, 0.1, over))
+    began = time.monotonic()
+    hog.start()
+    try:
+        process.send([Job(given[0].place, None, "", may_have_moved=False, granted=MIB)])
+        said = process.receive()
+    finally:
+        over.set()
+        hog.join()
+        process.close()
+
+    assert isinstance(said, Answered)
+    assert isinstance(said.answer, Picture)
+    assert time.monotonic() - began > 0.6
+
+
+def let_run(pid: int, seconds: float, of: float, over: threading.Event) -> None:
+    """Let a process run for so many seconds of so many, as a busy machine would."""
+    while not over.is_set():
+        os.kill(pid, signal.SIGSTOP)
+        over.wait(of - seconds)
+        os.kill(pid, signal.SIGCONT)
+        over.wait(seconds)
 
 
 def test_a_decoder_may_have_all_the_time_in_the_world(write: Write) -> None:
