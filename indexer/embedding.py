@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blipsearch.blip import BlipRetriever
+from blipsearch.blip.device import side_by_side
+from blipsearch.blip.vision import PART_BYTES
 from blipsearch.errors import DeviceMemoryError
 from blipsearch.records import Embeddings, ImageStates, StatesKind
 from indexer.batch import Batch
@@ -20,13 +22,15 @@ from indexer.decode import Outcome
 from indexer.outbox import Outbox
 from indexer.stopwatch import Stopwatch
 
-__all__ = ["Embedded", "Embedders", "batch_size_for"]
+__all__ = ["Embedded", "Embedders", "batch_size_for", "side_by_side_for"]
 
 Squares = npt.NDArray[np.uint8]
 
-ACTIVATIONS = 12
-"""Numbers as wide as an image's states that a layer of the vision tower holds at its highest."""
+ACTIVATIONS = 3
+"""How many arrays as large as its widest a layer of the vision tower holds at its highest."""
 MOST_ON_GPU = 1024
+MANY = 32
+"""Fewer images are embedded sooner by all cores together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,13 +155,33 @@ def batch_size_for(
     """
     if wanted is not None:
         return BatchSize(wanted, wanted, trial=False)
-    numbers = retriever.tokens * retriever.width
-    pixels = 3 * retriever.image_size**2
     if retriever.device == "cpu":
-        each = 4 * numbers * ACTIVATIONS + 9 * pixels  # as levels, as indices and as floats
-        return BatchSize(USUAL_SIZE, memory // each, trial=False)
+        layer, each = _cpu_bytes(retriever)
+        return BatchSize(USUAL_SIZE, (memory - layer) // each, trial=False)
+    pixels, numbers = 3 * retriever.image_size**2, retriever.tokens * retriever.width
     each = 2 * pixels + (0 if kind == "none" else 2 * numbers)
     return BatchSize(USUAL_SIZE, min(memory // each, MOST_ON_GPU), trial=True)
+
+
+def side_by_side_for(retriever: BlipRetriever, images: int, memory: int) -> int:
+    """How many threads embed with one retriever, each within its part of so many bytes.
+
+    Threads with a core each do more together than one with all cores, and when a decoder takes a
+    core only one of them waits for it.
+    """
+    if images < MANY or retriever.device != "cpu":
+        return 1
+    layer, each = _cpu_bytes(retriever)
+    return max(1, min(side_by_side(retriever.device), memory // (layer + USUAL_SIZE // 2 * each)))
+
+
+def _cpu_bytes(retriever: BlipRetriever) -> tuple[int, int]:
+    """What embedding takes on a CPU: for a layer, whatever the batch, and for each image."""
+    states = 4 * retriever.tokens * retriever.width
+    pixels = 3 * retriever.image_size**2
+    # A layer is four times as wide within. States are there twice while parts are joined; pixels
+    # as levels, as indices and as floats.
+    return ACTIVATIONS * max(PART_BYTES, 4 * states), 2 * states + 9 * pixels
 
 
 def _bytes_of(embedded: Embedded) -> int:

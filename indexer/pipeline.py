@@ -10,12 +10,13 @@ import threading
 from collections.abc import Sequence
 
 from blipsearch.blip import BlipRetriever
+from blipsearch.blip.device import cores_shared
 from blipsearch.collection import Collection
 from blipsearch.records import StatesKind
 from indexer.decode import rules_for
 from indexer.decoders.pool import Decoders, Provision
 from indexer.decoders.worker import Orders
-from indexer.embedding import Embedded, Embedders, batch_size_for
+from indexer.embedding import Embedded, Embedders, batch_size_for, side_by_side_for
 from indexer.outbox import Outbox
 from indexer.plan import Plan
 from indexer.records import IndexOptions, IndexSummary, Progress, Stage
@@ -67,6 +68,11 @@ class _Run:
         shares: Shares,
         kind: StatesKind,
     ) -> None:
+        self._abreast = 1
+        if len(retrievers) == 1:
+            images = len(plan.candidates)
+            self._abreast = side_by_side_for(retrievers[0], images, shares.batch)
+            retrievers = [*retrievers] * self._abreast
         # Without an ITM head nothing would ever read the states.
         self._retrievers = retrievers
         self._kind: StatesKind = kind
@@ -99,7 +105,7 @@ class _Run:
         self._embedders = Embedders(
             self._retrievers, self._sizes, self._kind, self._decoders.next, self._outbox, stop
         )
-        with self._decoders:
+        with self._decoders, cores_shared(self._abreast):
             self._embedders.start()
             try:
                 self._write(writing, on_progress, stop)

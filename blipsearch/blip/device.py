@@ -16,10 +16,12 @@ __all__ = [
     "check_match_dtype",
     "choose_device",
     "choose_dtype",
+    "cores_shared",
     "device_names",
     "dtype_name",
     "memory_errors",
     "share_cores",
+    "side_by_side",
 ]
 
 DTYPES = {
@@ -164,6 +166,22 @@ def share_cores(device: str, threads: int = 0) -> int:
     threads = threads or min(MOST_THREADS, cores)
     torch.set_num_threads(max(1, cores // threads))
     return threads
+
+
+def side_by_side(device: str) -> int:
+    """How many threads may compute side by side here: one a core, 4 at most; 1 on a GPU."""
+    return min(MOST_THREADS, torch.get_num_threads()) if device == "cpu" else 1
+
+
+@contextmanager
+def cores_shared(threads: int) -> Iterator[None]:
+    """Let the threads that begin to compute within the block have their part of the cores each."""
+    cores = torch.get_num_threads()
+    torch.set_num_threads(max(1, cores // threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(cores)
 
 
 def _best_device() -> str:

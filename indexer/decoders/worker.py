@@ -19,9 +19,9 @@ __all__ = ["LONGEST_SECONDS", "READY", "Answered", "Asked", "Orders", "run_worke
 READY = "ready"
 """What a worker says first."""
 
-NICENESS = 19
-"""Decoders yield to the network: where it limits, they are ahead of it anyway. When one of torch's
-threads waits for a core, all others wait for it: at 10 the network would lose 3 % more."""
+NICENESS = 10
+"""Decoders yield to the network: where it limits, they are ahead of it anyway. At 19 the rest of a
+busy machine would hardly let them start."""
 
 LONGEST_SECONDS = 1_000_000
 """What is still a time to the system's timers: eleven days."""

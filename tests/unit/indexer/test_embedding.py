@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from blipsearch.blip import BlipRetriever
+from blipsearch.blip.device import cores_shared
 from blipsearch.blip.pixels import Squares
 from blipsearch.errors import DeviceMemoryError
 from blipsearch.places import Place
@@ -15,7 +17,7 @@ from blipsearch.records import Embeddings, Exif, ImageFile, ImageStates, StatesK
 from indexer.batchsize import BatchSize
 from indexer.decode import Outcome, Prepared, Vanished
 from indexer.decoders.looking import Picture
-from indexer.embedding import Embedded, Embedders, batch_size_for
+from indexer.embedding import Embedded, Embedders, batch_size_for, side_by_side_for
 from indexer.outbox import Outbox
 from indexer.plan import Candidate
 
@@ -94,6 +96,50 @@ def features_of(batches: Sequence[Embedded]) -> Embeddings:
 
 def of_size(size: int) -> BatchSize:
     return BatchSize(size, size, trial=False)
+
+
+@pytest.fixture
+def four_cores() -> Iterator[None]:
+    """What torch takes the machine for, which has as many as it has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_on_a_cpu_each_core_embeds_by_itself_where_there_is_memory_for_it(
+    retriever: BlipRetriever,
+) -> None:
+    assert side_by_side_for(retriever, 1000, 1 << 28) == 4
+    assert side_by_side_for(retriever, 1000, 1 << 27) == 2
+    assert side_by_side_for(retriever, 1000, 1000) == 1
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_a_few_images_are_embedded_by_all_cores_together(retriever: BlipRetriever) -> None:
+    assert side_by_side_for(retriever, 31, 1 << 28) == 1
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_a_gpu_has_one_thread(golden: Path) -> None:
+    gpu = Accelerated.from_pretrained(str(golden / "itm"))
+    assert side_by_side_for(gpu, 1000, 1 << 28) == 1
+
+
+@pytest.mark.usefixtures("four_cores")
+def test_threads_side_by_side_have_their_part_of_the_cores_until_they_are_done() -> None:
+    seen = []
+
+    def look() -> None:
+        seen.append(torch.get_num_threads())
+
+    with cores_shared(2):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    assert seen == [2]
+    assert torch.get_num_threads() == 4
 
 
 def test_a_batch_beyond_the_devices_memory_is_halved_until_it_fits(

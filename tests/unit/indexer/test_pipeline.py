@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from blipsearch.blip import BlipRetriever
 from blipsearch.blip.pixels import Squares
@@ -30,6 +31,18 @@ class CountingRetriever(BlipRetriever):
         self, squares: Squares, kind: StatesKind
     ) -> tuple[Embeddings, ImageStates | None]:
         self.batches.append(len(squares))
+        return super().encode_squares(squares, kind)
+
+
+class PairedRetriever(BlipRetriever):
+    """A real retriever that begins a batch only together with another thread's."""
+
+    pair: threading.Barrier
+
+    def encode_squares(
+        self, squares: Squares, kind: StatesKind
+    ) -> tuple[Embeddings, ImageStates | None]:
+        self.pair.wait(120)
         return super().encode_squares(squares, kind)
 
 
@@ -544,6 +557,31 @@ def test_several_retrievers_share_the_work_and_find_the_same(
     for path, entry in entries(collection).items():
         picture = open_image(folder / path, max_pixels=100_000).image
         expected = two[0].get_image_features([picture])[0]
+        np.testing.assert_allclose(collection.embedding(entry.id), expected, atol=1e-5)
+
+
+def test_many_images_are_embedded_side_by_side_and_found_the_same(
+    collection: Collection, golden: Path, tmp_path: Path
+) -> None:
+    retriever = PairedRetriever.from_pretrained(str(golden / "itm"))
+    retriever.pair = threading.Barrier(2)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(40):
+        sample_image(number).save(folder / f"{number}.png")
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        summary = index_collection(collection, retriever, [folder], IndexOptions(batch_size=4))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads_before)
+
+    assert counts(summary) == (40, 0, 0, 0, 0)
+    assert [entry.path for entry in collection.entries()] == [f"{n}.png" for n in range(40)]
+    for path, entry in entries(collection).items():
+        picture = open_image(folder / path, max_pixels=100_000).image
+        expected = retriever.get_image_features([picture])[0]
         np.testing.assert_allclose(collection.embedding(entry.id), expected, atol=1e-5)
 
 
