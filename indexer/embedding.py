@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blipsearch.blip import BlipRetriever
-from blipsearch.blip.device import side_by_side
+from blipsearch.blip.device import MOST_THREADS, side_by_side
 from blipsearch.blip.vision import PART_BYTES
 from blipsearch.errors import DeviceMemoryError
 from blipsearch.records import Embeddings, ImageStates, StatesKind
@@ -172,7 +172,8 @@ def side_by_side_for(retriever: BlipRetriever, images: int, memory: int) -> int:
     if images < MANY or retriever.device != "cpu":
         return 1
     layer, each = _cpu_bytes(retriever)
-    return max(1, min(side_by_side(retriever.device), memory // (layer + USUAL_SIZE // 2 * each)))
+    room_for = memory // (layer + USUAL_SIZE // 2 * each)
+    return side_by_side(retriever.device, min(MOST_THREADS, room_for))
 
 
 def _cpu_bytes(retriever: BlipRetriever) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from blipsearch.errors import DeviceError, DeviceMemoryError
 
 __all__ = [
     "DTYPES",
+    "MOST_THREADS",
     "allocated_bytes",
     "check_match_dtype",
     "choose_device",
@@ -157,20 +158,25 @@ def share_cores(device: str, threads: int = 0) -> int:
 
     For the whole process: each thread then computes with its part of the cores. On a CPU two
     threads with a core each do more than one with two, because small products do not divide well;
-    an accelerator is kept busy by one thread. 0 takes one a core, 4 at most. Raises DeviceError
+    an accelerator is kept busy by one thread. 0 takes as many as `side_by_side`. Raises DeviceError
     for an unknown device.
     """
     if choose_device(device).type != "cpu":
         return threads or 1
-    cores = torch.get_num_threads()
-    threads = threads or min(MOST_THREADS, cores)
-    torch.set_num_threads(max(1, cores // threads))
+    threads = threads or side_by_side("cpu")
+    torch.set_num_threads(max(1, torch.get_num_threads() // threads))
     return threads
 
 
-def side_by_side(device: str) -> int:
-    """How many threads may compute side by side here: one a core, 4 at most; 1 on a GPU."""
-    return min(MOST_THREADS, torch.get_num_threads()) if device == "cpu" else 1
+def side_by_side(device: str, most: int = MOST_THREADS) -> int:
+    """How many threads compute side by side here at best, `most` or fewer; 1 on a GPU.
+
+    So many that most cores are shared out in equal parts: three threads for six cores.
+    """
+    if device != "cpu":
+        return 1
+    cores = torch.get_num_threads()
+    return max(range(1, max(1, min(most, cores)) + 1), key=lambda n: (n * (cores // n), n))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from blipsearch.blip import BlipRetriever
-from blipsearch.blip.device import cores_shared
+from blipsearch.blip.device import cores_shared, side_by_side
 from blipsearch.blip.pixels import Squares
 from blipsearch.errors import DeviceMemoryError
 from blipsearch.places import Place
@@ -125,6 +125,13 @@ def test_a_few_images_are_embedded_by_all_cores_together(retriever: BlipRetrieve
 def test_a_gpu_has_one_thread(golden: Path) -> None:
     gpu = Accelerated.from_pretrained(str(golden / "itm"))
     assert side_by_side_for(gpu, 1000, 1 << 28) == 1
+
+
+@pytest.mark.usefixtures("four_cores")
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (4, 4), (6, 3), (8, 4), (9, 3)])
+def test_all_cores_are_shared_out_in_equal_parts(cores: int, threads: int) -> None:
+    torch.set_num_threads(cores)
+    assert side_by_side("cpu") == threads
 
 
 @pytest.mark.usefixtures("four_cores")
