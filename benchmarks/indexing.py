@@ -6,8 +6,8 @@ The photos are made from those in DIR: 0.3 to 12 megapixels, JPEG for the most p
 of base size with random weights runs as fast as a trained one; beside the run the bare vision tower
 works on ready tensors. With the built-in checkpoint the decoders limit; beside the run they decode
 the same files with nothing behind them. Run and limit take turns, so that a machine that slows
-down slows both. Memory is that of all processes, beyond what there was
-with the checkpoint loaded. With 500 photos half an hour on two cores. The ratios come last.
+down slows both. Memory is that of all processes, beyond what there was with the checkpoint loaded.
+With 500 photos ten minutes on two cores. The ratios come last.
 """
 
 from __future__ import annotations
@@ -120,8 +120,7 @@ def _base(work: Path, folder: Path, arguments: argparse.Namespace) -> Measured:
     def tower(_part: Sequence[Path]) -> tuple[int, float]:
         return batches * _batch(retriever), _tower_seconds(retriever, batches, threads)
 
-    turns = _in_turns(retriever, work, tower, arguments)
-    return _measured("base", retriever, folder, turns)
+    return _measured("base", retriever, folder, _in_turns(retriever, work, tower, arguments))
 
 
 def _builtin(work: Path, folder: Path, arguments: argparse.Namespace) -> Measured:
@@ -132,8 +131,7 @@ def _builtin(work: Path, folder: Path, arguments: argparse.Namespace) -> Measure
 
     # All at once: a run's beginning and end take as long as a dozen pictures.
     at_once = argparse.Namespace(**vars(arguments) | {"turns": 1})
-    turns = _in_turns(retriever, work, decoders, at_once)
-    return _measured("builtin", retriever, folder, turns)
+    return _measured("builtin", retriever, folder, _in_turns(retriever, work, decoders, at_once))
 
 
 def _loaded(checkpoint: str, arguments: argparse.Namespace) -> BlipRetriever:

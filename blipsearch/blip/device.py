@@ -164,7 +164,7 @@ def share_cores(device: str, threads: int = 0) -> int:
     if choose_device(device).type != "cpu":
         return threads or 1
     threads = threads or side_by_side("cpu")
-    torch.set_num_threads(max(1, torch.get_num_threads() // threads))
+    torch.set_num_threads(_part_of_cores(threads))
     return threads
 
 
@@ -183,11 +183,15 @@ def side_by_side(device: str, most: int = MOST_THREADS) -> int:
 def cores_shared(threads: int) -> Iterator[None]:
     """Let the threads that begin to compute within the block have their part of the cores each."""
     cores = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores // threads))
+    torch.set_num_threads(_part_of_cores(threads))
     try:
         yield
     finally:
         torch.set_num_threads(cores)
+
+
+def _part_of_cores(threads: int) -> int:
+    return max(1, torch.get_num_threads() // threads)
 
 
 def _best_device() -> str:
