@@ -111,7 +111,6 @@ export class Results {
       found.hits = [...found.hits, ...answer.hits];
       found.answer = { ...found.answer, next_cursor: answer.next_cursor };
       this.grid.append(answer.hits, this.#how());
-      this.notice.hide();
       this.#more.hidden = answer.next_cursor === null;
       this.#keep();
     } catch (error) {
@@ -214,6 +213,7 @@ export class Results {
     // Until it is asked for: scrolling would ask again and again.
     this.#more.hidden = true;
     const turn = () => {
+      this.notice.hide();
       this.#more.hidden = false;
       this.turn();
     };

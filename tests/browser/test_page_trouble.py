@@ -157,6 +157,10 @@ def test_a_picture_that_is_not_kept_over_a_reload_is_said_to_be_gone(visit: Visi
     expect(visit.notice).to_contain_text("not kept over a reload")
     expect(visit.page.locator("#chip")).to_be_hidden()
 
+    visit.cards.last.scroll_into_view_if_needed()
+    expect(visit.cards).to_have_count(44)
+    expect(visit.notice).to_contain_text("not kept over a reload")
+
 
 def test_something_that_is_no_picture_is_refused_in_the_servers_words(visit: Visit) -> None:
     visit.open()
