@@ -94,10 +94,16 @@ def _tidy_uploads(catalog: Catalog, live: Catalog, info: CollectionInfo, source:
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in there - known.keys():
         (folder / name).unlink()
-    lacking = [file.id for name, file in known.items() if name not in there]
-    # An image that is still in the library has lost its picture otherwise: that is not hidden.
-    removed = set(lacking) - {entry.id for entry in live.entries.get(info.id, lacking)}
-    catalog.images.remove(info.id, removed)
+    if known.keys() <= there:
+        return
+    # Its picture went while the copy was made, and so did those of all that was removed at once,
+    # though some of them were copied in time: a part of that would be a state that never was. An
+    # image that is still in the library has lost its picture otherwise: that is not hidden.
+    alive = {file.id for file in live.entries.known_files(info.id, source.id).values()}
+    removed = {name: file.id for name, file in known.items() if file.id not in alive}
+    catalog.images.remove(info.id, removed.values())
+    for name in removed.keys() & there:
+        (folder / name).unlink()
 
 
 def _check_destination(source: Path, destination: Path) -> None:

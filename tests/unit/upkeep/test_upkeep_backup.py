@@ -98,6 +98,33 @@ def test_a_backup_made_while_another_process_writes_is_one_whole_state(
             writer.kill()
 
 
+def test_what_is_removed_at_once_is_left_out_at_once_though_a_part_of_it_was_copied(
+    library: Path, tmp_path: Path
+) -> None:
+    folder = library / "uploads-1"
+    with Library.open(library) as opened, opened.collection("photos") as photos:
+        source = photos.add_source(str(folder))
+        photos.write([picture_file(source.id, folder, "stays", 50)])
+        ids: list[int] = []
+
+        def meddle(what: str, _done: int, _total: int) -> None:
+            if what == "catalog":
+                names = ("first", "second")
+                ids.extend(photos.write([picture_file(source.id, folder, n, 51) for n in names]))
+            elif ids and what == "uploaded pictures":
+                assert (tmp_path / f".backup.{os.getpid()}.unfinished/uploads-1/first").exists()
+                photos.remove(ids)
+                for name in ("first", "second"):
+                    (folder / name).unlink(missing_ok=True)
+
+        back_up(opened, tmp_path / "backup", on_progress=meddle)
+
+    with opened_photos(tmp_path / "backup") as photos:
+        assert set(photos.known_files(photos.sources()[1].id)) == {"stays"}
+    assert [one.name for one in (tmp_path / "backup" / "uploads-1").iterdir()] == ["stays"]
+    assert verify(tmp_path / "backup", contents=True).is_sound
+
+
 def test_what_is_deleted_while_its_size_is_looked_up_takes_no_room(tmp_path: Path) -> None:
     (tmp_path / "stays").write_bytes(bytes(10))
     assert bytes_of([tmp_path / "gone", tmp_path / "stays"]) == 10
