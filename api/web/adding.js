@@ -8,6 +8,7 @@ export class Adding {
   #tags = find('adding-tags', HTMLInputElement);
   #list = find('adding-list', HTMLElement);
   #queue = Promise.resolve();
+  #underWay = 0;
   #hasAdded = false;
 
   /**
@@ -15,12 +16,14 @@ export class Adding {
    * @param {import('./api.js').Api} parts.api
    * @param {() => string} parts.collection that the pictures go to
    * @param {(image: ImageDetail) => void} parts.onOpen
-   * @param {() => void} parts.onAdded told once the dialog is closed, if anything was added
+   * @param {() => void} parts.onAdded told once the dialog is closed, if anything was added, and
+   *   again when the last of what was still under way is there
    */
   constructor({ api, collection, onOpen, onAdded }) {
     this.api = api;
     this.collection = collection;
     this.onOpen = onOpen;
+    this.onAdded = onAdded;
     find('add', HTMLButtonElement).addEventListener('click', () => this.#open());
     find('adding-close', HTMLButtonElement).addEventListener('click', () => this.#dialog.close());
     find('adding-form', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault());
@@ -32,19 +35,23 @@ export class Adding {
       event.preventDefault();
       this.#add([...(event.dataTransfer?.files ?? [])]);
     });
-    this.#dialog.addEventListener('close', () => {
-      if (this.#hasAdded) onAdded();
-    });
+    this.#dialog.addEventListener('close', () => this.#tell());
+  }
+
+  #tell() {
+    if (!this.#hasAdded || this.#dialog.open) return;
+    this.#hasAdded = false;
+    this.onAdded();
   }
 
   #open() {
-    this.#hasAdded = false;
     this.#list.replaceChildren();
     this.#dialog.showModal();
   }
 
   /** @param {File[]} files */
   #add(files) {
+    const collection = this.collection();
     const tags = this.#tags.value.split(',').map((tag) => tag.trim());
     for (const file of files) {
       const said = make('span', { class: 'aside' }, 'Waiting');
@@ -52,17 +59,17 @@ export class Adding {
       const item = make('li', {}, make('span', { class: 'name' }, file.name), said);
       item.append(make('span', { class: 'match-track' }, bar));
       this.#list.append(item);
-      const send = () => this.#send(file, tags.filter(Boolean), { item, said, bar });
-      this.#queue = this.#queue.then(send);
+      const sending = { collection, file, tags: tags.filter(Boolean) };
+      this.#underWay += 1;
+      this.#queue = this.#queue.then(() => this.#send(sending, { item, said, bar }));
     }
   }
 
   /**
-   * @param {File} file
-   * @param {string[]} tags
+   * @param {{collection: string, file: File, tags: string[]}} asked
    * @param {{item: HTMLElement, said: HTMLElement, bar: HTMLElement}} shown
    */
-  async #send(file, tags, { item, said, bar }) {
+  async #send({ collection, file, tags }, { item, said, bar }) {
     const onSent = (/** @type {number} */ share) => {
       bar.style.transform = `scaleX(${share})`;
       said.textContent = share < 1 ? 'Sending' : 'Looking at it';
@@ -70,7 +77,7 @@ export class Adding {
     const onBusy = () => (said.textContent = 'The server is busy; it is asked again soon');
     try {
       const sending = { onSent, onBusy };
-      const { image, isNew } = await this.api.upload(this.collection(), file, tags, sending);
+      const { image, isNew } = await this.api.upload(collection, file, tags, sending);
       this.#hasAdded ||= isNew;
       item.dataset.state = 'done';
       const open = () => {
@@ -83,5 +90,7 @@ export class Adding {
       item.dataset.state = 'failed';
       said.textContent = error instanceof Error ? error.message : String(error);
     }
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#tell();
   }
 }

@@ -57,7 +57,7 @@ export class Api {
     const accept = 'text/event-stream, application/json;q=0.9';
     const response = await this.#send(path, { json, accept, signal, onBusy });
     if (!response.headers.get('Content-Type')?.startsWith('text/event-stream')) {
-      return response.json();
+      return whole(response.json());
     }
     try {
       for await (const event of readEvents(/** @type {ReadableStream} */ (response.body))) {
@@ -121,7 +121,8 @@ export class Api {
    */
   async heatMap(collection, id, text, sending) {
     const query = new URLSearchParams({ text });
-    return (await this.#send(`${imagePath(collection, id)}/heatmap?${query}`, sending)).blob();
+    const path = `${imagePath(collection, id)}/heatmap?${query}`;
+    return whole((await this.#send(path, sending)).blob());
   }
 
   /**
@@ -156,7 +157,7 @@ export class Api {
    * @returns {Promise<any>}
    */
   async #json(path, sending) {
-    return (await this.#send(path, sending)).json();
+    return whole((await this.#send(path, sending)).json());
   }
 
   /**
@@ -206,6 +207,18 @@ const imagePath = (collection, id) => `${pathOf(collection)}/images/${id}`;
 
 const unreachable = () =>
   new ServiceError({ code: 'unreachable', message: 'The server does not answer.' });
+
+/**
+ * The body of an answer; an error where the line broke in the middle of it.
+ *
+ * @template T
+ * @param {Promise<T>} body
+ * @returns {Promise<T>}
+ */
+const whole = (body) =>
+  body.catch((error) => {
+    throw wasAborted(error) ? error : unreachable();
+  });
 
 /**
  * @param {string} path
@@ -262,7 +275,10 @@ function sentWithProgress(path, form, { signal, onSent }) {
  */
 async function answered(response) {
   if (response.ok) return response;
-  const body = await response.json().catch(() => null);
+  const body = await response.json().catch((error) => {
+    if (wasAborted(error)) throw error;
+    return null;
+  });
   const failure = body?.error ?? {
     code: 'unreachable',
     message: `The server answers with an error (${response.status}).`,
@@ -278,6 +294,10 @@ async function answered(response) {
  */
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
     const timer = setTimeout(resolve, seconds * 1000);
     signal?.addEventListener('abort', () => {
       clearTimeout(timer);

@@ -21,6 +21,7 @@ export class Card {
    */
   constructor(hit, { href, small, large }) {
     this.hit = hit;
+    this.isBroken = false;
     this.element = make('li', { class: 'card' });
     const ratio = (hit.width ?? 1) / (hit.height ?? 1);
     const shown = Math.min(WIDEST, Math.max(NARROWEST, ratio));
@@ -42,7 +43,10 @@ export class Card {
       srcset: `${small} 1x, ${large} 2x`,
       src: small,
       load: () => frame.classList.add('loaded'),
-      error: () => frame.replaceChildren(make('span', { class: 'broken' }, fileName(hit.path))),
+      error: () => {
+        this.isBroken = true;
+        frame.replaceChildren(make('span', { class: 'broken' }, fileName(hit.path)));
+      },
     });
     frame.append(picture);
     this.link.append(frame, this.match);

@@ -7,6 +7,7 @@ import { fileName, percent } from './wording.js';
 
 /** Pixels of a picture's longer side in its detail. */
 const LARGE = 1600;
+const LOADING = 'Loading…';
 
 /** One picture, large: how it matches and where, what it shows, what is known of its file. */
 export class Detail {
@@ -48,7 +49,9 @@ export class Detail {
     });
     this.#dialog.addEventListener('keydown', (event) => this.#keydown(event));
     this.#dialog.addEventListener('close', () => this.#closed());
-    this.#picture.addEventListener('load', () => this.#say(''));
+    this.#picture.addEventListener('load', () => {
+      if (this.#waiting.textContent === LOADING) this.#say(''); // not that a heat map is drawn
+    });
     this.#picture.addEventListener('error', () => this.#say('This picture cannot be shown.'));
   }
 
@@ -66,7 +69,7 @@ export class Detail {
     this.#file.href = fileOf(collection, hit);
     this.#nameIt('');
     this.#showHeat(null);
-    this.#say('Loading…');
+    this.#say(LOADING);
     if (!this.#dialog.open) this.#dialog.showModal();
     this.about.show(collection, hit, this.#leaving.signal, (path) => this.#nameIt(path));
     this.refresh();

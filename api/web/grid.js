@@ -92,7 +92,7 @@ export class Grid {
    * @param {'judging' | 'judged' | 'by likeness'} how
    */
   #put(hit, card, how) {
-    if (card === undefined || card.canBeOpened === Boolean(hit.removed)) {
+    if (card === undefined || card.isBroken || card.canBeOpened === Boolean(hit.removed)) {
       card = new Card(hit, this.addressesOf(hit.id));
     }
     card.hit = hit;

@@ -37,7 +37,8 @@ const grid = new Grid(list, {
   }),
   onOpen: (id) => go({ hit: id }),
 });
-const results = new Results({ api, grid, notice, empty, go, onRefused: refuse });
+const onTurned = () => detail.refresh();
+const results = new Results({ api, grid, notice, empty, go, onRefused: refuse, onTurned });
 const detail = new Detail({ api, results, go, onClose: leaveDetail });
 new Adding({ api, collection: () => state.collection, onOpen: open, onAdded: again });
 
@@ -154,12 +155,13 @@ async function start() {
     return;
   }
   hasStarted = true;
-  if (isBrowsing(state) && matchMedia('(hover: hover)').matches) field.focus();
+  const isElsewhere = document.activeElement !== document.body;
+  if (isBrowsing(state) && !isElsewhere && matchMedia('(hover: hover)').matches) field.focus();
   const lost = state.picture !== null && !hasPicture(state.picture);
   const usual = collections.find(({ name }) => name === 'default') ?? first;
   const picture = lost ? null : state.picture;
   await show({ ...state, collection: state.collection || usual.name, picture }, { isReturning: false });
-  if (lost) notice.show('waiting', 'The picture you searched by is not kept over a reload.');
+  if (lost && results.hits.length > 0) notice.show('waiting', 'The picture you searched by is not kept over a reload.');
 }
 
 find('search', HTMLFormElement).addEventListener('submit', (event) => {

@@ -15,10 +15,11 @@ const KEPT = 12;
  * @property {Hit[]} hits of all its pages
  * @property {number} took milliseconds
  * @property {number} scroll where the page was left
+ * @property {number | null} best the best match that was judged
  */
 
 /** @param {Answer} answer */
-const begun = (answer) => ({ answer, hits: answer.hits, took: 0, scroll: 0 });
+const begun = (answer) => ({ answer, hits: answer.hits, took: 0, scroll: 0, best: null });
 
 /** The results of the state's search: starts it, shows its events, and turns its pages. */
 export class Results {
@@ -40,17 +41,19 @@ export class Results {
    * @param {(change: Change) => void} parts.go
    * @param {(error: ServiceError) => boolean} parts.onRefused shows what was wrong with the query
    *   where it was typed, if that can be said
+   * @param {() => void} parts.onTurned told when another page is there
    */
-  constructor({ api, grid, notice, empty, go, onRefused }) {
+  constructor({ api, grid, notice, empty, go, onRefused, onTurned }) {
     this.api = api;
     this.grid = grid;
     this.notice = notice;
     this.empty = empty;
     this.go = go;
     this.onRefused = onRefused;
+    this.onTurned = onTurned;
     this.progress = new Progress(notice, () => this.stop());
     this.#more.addEventListener('click', () => this.turn());
-    const ahead = new IntersectionObserver(([entry]) => entry.isIntersecting && this.turn(), {
+    const ahead = new IntersectionObserver((seen) => seen.at(-1)?.isIntersecting && this.turn(), {
       rootMargin: '600px',
     });
     ahead.observe(this.#more);
@@ -77,6 +80,7 @@ export class Results {
     const leaving = (this.#leaving = new AbortController());
     const kept = isReturning ? this.#kept.get(searchKey(state)) : undefined;
     if (kept !== undefined) {
+      this.onRefused(new ServiceError({ code: '', message: '' }));
       this.#finish(kept);
       scrollTo({ top: kept.scroll });
       return;
@@ -90,10 +94,11 @@ export class Results {
         onBusy: (seconds) => this.progress.wait(seconds),
       });
       const took = performance.now() - began;
-      this.#finish({ ...begun(answer), took }, { isGliding: true });
+      if (this.#found === null) scrollTo({ top: 0 }); // no ranking came before it
+      this.#finish({ ...begun(answer), took, best: this.#best }, { isGliding: true });
       this.#keep();
     } catch (error) {
-      if (!wasAborted(error) || this.#leaving === leaving) this.#fail(error);
+      if (this.#leaving === leaving) this.#fail(error);
     }
   }
 
@@ -113,8 +118,9 @@ export class Results {
       this.grid.append(answer.hits, this.#how());
       this.#more.hidden = answer.next_cursor === null;
       this.#keep();
+      this.onTurned();
     } catch (error) {
-      if (!wasAborted(error)) this.#failToTurn(error);
+      if (!signal.aborted) this.#failToTurn(error);
     } finally {
       this.#isTurning = false;
       this.#more.textContent = 'Load more';
@@ -192,7 +198,7 @@ export class Results {
     this.#summary.textContent = summaryOf(state, found.answer, found.took);
     if (found.hits.length > 0) return;
     const change = (/** @type {Change} */ wanted) => this.go(wanted);
-    explainEmpty(this.empty, { state, answer: found.answer, best: this.#best, change });
+    explainEmpty(this.empty, { state, answer: found.answer, best: found.best, change });
   }
 
   /** @param {unknown} error */
