@@ -16,7 +16,9 @@ from typing import IO, Any
 
 import httpx2 as httpx
 
-START_SECONDS = 60
+START_SECONDS = 240
+"""Far more than a start takes, but not than one on a machine that does much else."""
+STOP_SECONDS = 120
 
 
 @dataclass
@@ -35,13 +37,13 @@ class Serving:
     def kill(self) -> None:
         """End it at once, in the middle of whatever it does."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(STOP_SECONDS)
 
     def stop(self) -> None:
         """Ask it to stop, and wait until it has."""
         self.process.send_signal(signal.SIGTERM)
         # Once it has finished, uvicorn dies of the signal that asked it to.
-        assert self.process.wait(30) == -signal.SIGTERM
+        assert self.process.wait(STOP_SECONDS) == -signal.SIGTERM
 
 
 @contextmanager
@@ -63,13 +65,13 @@ def serving(
         yield Serving(_url(process, log), process, log)
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(STOP_SECONDS)
 
 
 def wait_until_ready(url: str) -> None:
     """Wait until a search would be answered at once."""
     deadline = time.monotonic() + START_SECONDS
-    while httpx.get(f"{url}/readyz").status_code != 200:
+    while not _answers(f"{url}/readyz"):
         assert time.monotonic() < deadline, "the service is not getting ready"
         time.sleep(0.05)
 
@@ -86,7 +88,7 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
         for line in log.read_text().splitlines():
             if '"serving ' in line:
                 url: str = json.loads(line)["event"].rsplit(" ", 1)[1]
-                if _answers(url):
+                if _answers(f"{url}/healthz"):
                     return url
         time.sleep(0.05)
     raise AssertionError(f"the service did not start:\n{log.read_text()}")
@@ -94,6 +96,6 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz").status_code == 200
+        return httpx.get(url).status_code == 200
     except httpx.TransportError:
         return False

@@ -158,7 +158,10 @@ def _become(connection: socket.socket) -> None:
 def _received(connection: socket.socket, length: int) -> bytes:
     received = b""
     while len(received) < length:
-        received += connection.recv(length - len(received))
+        part = connection.recv(length - len(received))
+        if not part:
+            os._exit(1)  # whoever asked is gone
+        received += part
     return received
 
 

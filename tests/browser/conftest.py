@@ -18,7 +18,7 @@ from indexer.indexing import index_collection
 from indexer.records import IndexOptions
 from tests.browser.slowline import Line, line_to
 from tests.browser.visits import Visit
-from tests.serving import Serving, serving
+from tests.serving import Serving, serving, wait_until_ready
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -34,6 +34,8 @@ ARGUMENTS = (
 SCENES = 44
 SMALL, LARGE = 160, 256
 """Sides of the pictures in the folders `small` and `large`."""
+PATIENCE = 60_000
+"""Milliseconds after which something does not come any more, on a machine that has much to do."""
 
 NewVisit = Callable[..., Visit]
 
@@ -83,6 +85,7 @@ def scene_library(tmp_path_factory: pytest.TempPathFactory, scene_folder: Path) 
 @pytest.fixture(scope="session")
 def server(scene_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     with serving(scene_library, tmp_path_factory.mktemp("served") / "log") as server:
+        wait_until_ready(server.url)
         yield server
 
 
@@ -103,6 +106,7 @@ def own_library(scene_library: Path, tmp_path_factory: pytest.TempPathFactory) -
 def own_server(own_library: Path) -> Iterator[Serving]:
     """A server over it; the last test of the module may kill it."""
     with serving(own_library, own_library.with_name("log")) as server:
+        wait_until_ready(server.url)
         yield server
 
 
@@ -129,13 +133,13 @@ def browser(chromium: Path) -> Iterator[Browser]:
 @pytest.fixture
 def new_visit(browser: Browser, server: Serving) -> Iterator[NewVisit]:
     """Begin visits, of the shared server if no other is named; they are checked at the end."""
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=PATIENCE)
     visits: list[Visit] = []
 
     def begin(url: str = "", **options: object) -> Visit:
         wanted = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | options
         context = browser.new_context(**wanted)  # type: ignore[arg-type]  # checked by Playwright
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         visits.append(Visit(context.new_page(), url or server.url))
         return visits[-1]
 

@@ -42,8 +42,7 @@ class Line:
 @contextmanager
 def line_to(server: Serving) -> Iterator[Line]:
     """Put a slow line before a server."""
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), _Forwarding)
-    listening.daemon_threads = True
+    listening = _Listening(("127.0.0.1", 0), _Forwarding)
     line = Line(f"http://127.0.0.1:{listening.server_port}")
     _Forwarding.ends[listening.server_port] = (line, server.url.removeprefix("http://"))
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
@@ -55,6 +54,12 @@ def line_to(server: Serving) -> Iterator[Line]:
         listening.shutdown()
         listening.server_close()
         thread.join()
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    """A browser asks for many thumbnails at once, each on a connection of its own."""
 
 
 class _Forwarding(BaseHTTPRequestHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from PIL import Image
@@ -37,6 +38,7 @@ def test_added_pictures_are_found_and_removed_ones_keep_their_place(
     added.get_by_role("button", name="Show").click()
     expect(visit.page.locator("#detail-tags")).to_contain_text("from the page")
     visit.page.keyboard.press("Escape")
+    expect(visit.page).not_to_have_url(re.compile("hit="))
     expect(visit.page.get_by_role("combobox", name="Collection")).to_contain_text(
         f"scenes · {SCENES + 1}"
     )

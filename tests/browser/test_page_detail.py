@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -91,7 +92,7 @@ def test_the_heat_map_of_the_query_is_laid_over_and_taken_away(
     drawn = visit.page.get_by_role("img", name=f"Heat map of “{sentences[4]}”")
     expect(drawn).to_be_visible()
     expect(toggle).to_have_attribute("aria-pressed", "true")
-    assert int(drawn.evaluate("(img) => img.naturalWidth")) > 500
+    assert int(drawn.evaluate("(img) => img.decode().then(() => img.naturalWidth)")) > 500
     toggle.click()
     expect(drawn).to_be_hidden()
     expect(visit.page.locator("#detail-picture")).to_be_visible()
@@ -138,7 +139,7 @@ def test_arrow_keys_lead_from_picture_to_picture_and_escape_back_to_the_last(
     visit.page.keyboard.press("Escape")
     expect(visit.dialog).to_be_hidden()
     expect(visit.cards.nth(1)).to_be_focused()
-    assert "hit=" not in visit.page.url
+    expect(visit.page).not_to_have_url(re.compile("hit="))
 
 
 def test_arrow_keys_in_the_question_move_its_cursor_alone(opened: Opened) -> None:

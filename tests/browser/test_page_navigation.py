@@ -135,11 +135,12 @@ def test_a_narrow_screen_shows_everything_without_scrolling_sideways(
     visit.page.get_by_role("searchbox").tap()
     visit.search(sentences[4])
     visit.page.get_by_role("button", name="Filters").tap()
+    expect(visit.page.locator("#filters")).to_be_visible()
     assert visit.page.evaluate(overflow) <= 0
-    first, second = (visit.cards.nth(number).bounding_box() for number in (0, 1))
-    assert first is not None
-    assert second is not None
-    assert first["y"] == second["y"]
+    first, second = visit.cards.evaluate_all(
+        "(all) => all.slice(0, 2).map((one) => one.getBoundingClientRect().top)"
+    )
+    assert first == second
 
     visit.cards.first.tap()
     expect(visit.page.locator("#detail-facts")).to_contain_text("scene-05.jpg")

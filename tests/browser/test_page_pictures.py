@@ -44,7 +44,8 @@ def test_a_chosen_picture_finds_itself_first_and_its_chip_can_be_removed(
     expect(visit.page.locator("#chip")).to_contain_text("scene-02.jpg")
     expect(visit.summary).to_contain_text(f"{SCENES} pictures")
     assert visit.names()[0] == "scene-02.jpg"
-    assert visit.page.locator("#chip-picture").evaluate("(img) => img.naturalWidth") == LARGE
+    width = "(img) => img.decode().then(() => img.naturalWidth)"
+    assert visit.page.locator("#chip-picture").evaluate(width) == LARGE
 
     visit.page.get_by_role("button", name="Search without this picture").click()
     expect(visit.page.locator("#chip")).to_be_hidden()

@@ -18,7 +18,8 @@ PATIENCE = 4000
 
 def test_a_slow_server_is_waited_for_and_the_page_says_so(line: Line, new_visit: NewVisit) -> None:
     visit = new_visit(line.url)
-    visit.page.clock.install()
+    visit.page.clock.install(time=0)
+    visit.page.clock.pause_at(1)  # or a slow machine would run out of patience
     visit.open(q="a dog that is waited for")
 
     expect(visit.page.locator(".skeleton").first).to_be_visible()
@@ -63,7 +64,7 @@ def test_a_server_that_is_gone_is_said_to_be_and_tried_again_on_demand(
     visit.open(q=sentences[4])
     visit.see_judged()
     visit.expected.add("ERR_CONNECTION_REFUSED")
-    visit.page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
+    visit.page.route("**/search?*", lambda route: route.abort("connectionrefused"))
 
     visit.page.get_by_role("searchbox").fill(sentences[9])
     visit.page.keyboard.press("Enter")
@@ -71,7 +72,7 @@ def test_a_server_that_is_gone_is_said_to_be_and_tried_again_on_demand(
     expect(visit.notice).to_have_attribute("role", "alert")
     assert visit.names()[0] == "scene-05.jpg"
 
-    visit.page.unroute("**/v1/**")
+    visit.page.unroute("**/search?*")
     visit.notice.get_by_role("button", name="Try again").click()
     visit.see_judged()
     expect(visit.notice).to_be_hidden()
@@ -86,7 +87,7 @@ def test_a_page_that_finds_no_server_at_all_can_start_later(visit: Visit) -> Non
 
     visit.page.unroute("**/v1/**")
     visit.notice.get_by_role("button", name="Try again").click()
-    expect(visit.cards).to_have_count(30)
+    expect(visit.cards.nth(29)).to_be_visible()  # the next page comes by itself here
     expect(visit.notice).to_be_hidden()
 
 
@@ -95,22 +96,24 @@ def test_a_busy_server_is_asked_again_when_it_says_so(visit: Visit) -> None:
     expect(visit.cards.first).to_be_visible()
     visit.expected.add("503")
     asked: list[str] = []
+    is_busy = True
 
-    def busy_once(route: Route) -> None:
+    def answer(route: Route) -> None:
         asked.append(route.request.url)
-        if len(asked) > 1:
+        if is_busy:
+            refuse(route, 503, "overloaded", "The service is busy.", Retry_After="2")
+        else:
             route.continue_()
-            return
-        refuse(route, 503, "overloaded", "The service is busy.", Retry_After="2")
 
-    visit.page.route("**/search?*", busy_once)
+    visit.page.route("**/search?*", answer)
     visit.page.get_by_role("searchbox").fill("a dog")
     visit.page.keyboard.press("Enter")
 
     expect(visit.notice).to_contain_text("The server is busy; it is asked again in 2 s")
+    is_busy = False
     visit.see_judged()
     expect(visit.notice).to_be_hidden()
-    assert len(asked) == 2
+    assert len(asked) >= 2
 
 
 def test_any_other_error_is_told_in_the_servers_words(visit: Visit) -> None:

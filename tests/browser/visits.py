@@ -71,7 +71,8 @@ class Visit:
 
     def names(self) -> list[str]:
         """The files' names of the pictures that are shown, in order."""
-        return [card.get_attribute("alt") or "" for card in self.page.locator(".card img").all()]
+        shown = self.page.locator(".card img")
+        return list(shown.evaluate_all("(all) => all.map((one) => one.alt)"))
 
     def see_no_barrier(self) -> None:
         """Fail on what axe finds in the light or the dark theme, with its words for it."""

@@ -109,27 +109,27 @@ def test_a_crash_costs_its_file_alone(write: Write, name: str, how: str) -> None
 def test_a_hang_costs_its_file_alone(write: Write) -> None:
     given = write("1.png", "2.png", "hang.png", "4.png", "5.png")
 
-    found = outcomes(Decoders(given, orders(timeout=1.5), provision(1)))
+    found = outcomes(Decoders(given, orders(timeout=4.0), provision(1)))
 
     assert len(found) == 5
     (bad,) = [one for one in found if isinstance(one, Refused)]
-    assert bad == Refused(given[2], "decoding took longer than 1.5 s", lasting=True)
+    assert bad == Refused(given[2], "decoding took longer than 4 s", lasting=True)
 
 
 def test_work_without_an_end_is_a_hang(write: Write) -> None:
     given = write("1.png", "endless.png", "3.png")
 
-    found = outcomes(Decoders(given, orders(timeout=0.5), provision(1)))
+    found = outcomes(Decoders(given, orders(timeout=3.0), provision(1)))
 
     assert [isinstance(one, Prepared) for one in found] == [True, False, True]
-    assert found[1] == Refused(given[1], "decoding took longer than 0.5 s", lasting=True)
+    assert found[1] == Refused(given[1], "decoding took longer than 3 s", lasting=True)
 
 
 def test_a_decoder_that_hardly_gets_a_core_has_longer(write: Write) -> None:
     given = write("slow.png")
-    process = DecoderProcess(orders(timeout=0.6))
+    process = DecoderProcess(orders(timeout=2.0))
     over = threading.Event()
-    hog = threading.Thread(target=let_run, args=(process.pid, 0.02, 0.1, over))
+    hog = threading.Thread(target=let_run, args=(process.pid, 0.02, 0.2, over))
     began = time.monotonic()
     hog.start()
     try:
@@ -142,7 +142,7 @@ def test_a_decoder_that_hardly_gets_a_core_has_longer(write: Write) -> None:
 
     assert isinstance(said, Answered)
     assert isinstance(said.answer, Picture)
-    assert time.monotonic() - began > 0.6
+    assert time.monotonic() - began > 2.0
 
 
 def let_run(pid: int, seconds: float, of: float, over: threading.Event) -> None:
@@ -164,7 +164,7 @@ def test_others_go_past_a_file_that_keeps_them_waiting(write: Write) -> None:
     given = write("hang.png", *(f"{number}.png" for number in range(20)))
     room_for_four = provision(2, waiting=4 * 3 * SIZE**2)
 
-    found = outcomes(Decoders(given, orders(timeout=3.5), room_for_four))
+    found = outcomes(Decoders(given, orders(timeout=6.0), room_for_four))
 
     assert [path_of(one) for one in found] == [
         *(f"{number}.png" for number in range(20)),
