@@ -27,6 +27,8 @@ logger = logging.getLogger("blipsearch.service")
 
 STOP_SECONDS = 10
 """How long requests have to end once the service was told to stop."""
+BACKLOG = 2048
+"""Connections that wait to be accepted; as many as uvicorn lets wait."""
 
 
 @app.command()
@@ -147,6 +149,7 @@ def _bound_socket(service: ServiceSettings) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((service.host, service.port))
+        bound.listen(BACKLOG)  # who reads that it serves may connect, and waits for the start
     except OSError as error:
         bound.close()
         raise SettingsError(

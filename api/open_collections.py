@@ -68,8 +68,10 @@ class OpenCollections(Resource):
                 except CollectionNotFoundError:
                     logger.info("the collection %r was removed", name)
                     with self._lock:
-                        # Searches may still use it: it is closed with the others, at the end.
-                        self._open.pop(name, None)
+                        # Another may have its name by now. Searches may still use it: it is
+                        # closed with the others, at the end.
+                        if self._open.get(name) is collection:
+                            del self._open[name]
                 except BlipSearchError as error:
                     logger.warning("the collection %r is not followed now: %s", name, error)
                 except Exception:
@@ -83,9 +85,12 @@ class OpenCollections(Resource):
             return
         logger.info("the collection %r is called %r now", name, named)
         with self._lock:
+            other = self._open.get(named)
             if self._open.get(name) is collection:
                 del self._open[name]
-            # Where two changed names, each takes the other's place as its turn comes.
+            # Where two changed names, the other was looked at before: it has this one's now.
+            if other is not None and other is not collection:
+                self._open.setdefault(name, other)
             self._open[named] = collection
 
     def _keep_index_fit(self, collection: Collection) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -32,6 +34,9 @@ MOST_NAME = 80
 MOST_DECODE_BYTES = 1640 << 20
 """What decoding a single upload may take."""
 
+LOCKS = 64
+"""How many locks files share; only those that are the same must not be written at once."""
+
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -52,6 +57,7 @@ class Uploads:
         # As the catalog gives out the roots of sources.
         self._library = Path(os.path.normpath(library.absolute()))
         self._max_pixels = max_pixels
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
 
     def add(self, collection: Collection, retriever: Retriever, upload: Upload) -> tuple[int, bool]:
         """Keep and index a picture; returns its id and whether it is new to the collection.
@@ -63,30 +69,42 @@ class Uploads:
         collection.check_checkpoint(retriever.identity)
         check_metadata(upload.metadata)
         path = self._folder(collection) / _file_name(upload)
-        source = collection.add_source(str(path.parent))
-        known = collection.known_file(source.id, path.name)
-        is_new = known is None or known.status != "indexed"
-        if known is None or known.status != "indexed":
-            _keep(path, upload.content)
-            try:
-                image_id = self._index(path, source.id, collection, retriever)
-            except Exception:
-                path.unlink(missing_ok=True)
-                raise
-        else:
-            image_id = known.id
-        if upload.tags:
-            collection.set_tags(image_id, upload.tags)
-        if upload.metadata:
-            collection.set_metadata(image_id, upload.metadata)
-        return image_id, is_new
+        with self._alone(path):
+            image_id, is_new = self._add(path, upload.content, collection, retriever)
+            if upload.tags:
+                collection.set_tags(image_id, upload.tags)
+            if upload.metadata:
+                collection.set_metadata(image_id, upload.metadata)
+            return image_id, is_new
 
     def remove(self, collection: Collection, entry: ImageEntry) -> None:
         """Take an image out of the collection, and delete its file if it was uploaded."""
-        collection.remove([entry.id])
         path = Path(entry.absolute_path)
-        if path.parent == self._folder(collection):
+        with self._alone(path):
+            collection.remove([entry.id])
+            # Removed by another before, it may have been added anew, with another id.
+            is_left = collection.known_file(entry.source.id, entry.path) is not None
+            if path.parent == self._folder(collection) and not is_left:
+                path.unlink(missing_ok=True)
+
+    def _alone(self, path: Path) -> threading.Lock:
+        """One thread at a time for the same file, or one would delete what another indexed."""
+        return self._locks[hash(path) % LOCKS]
+
+    def _add(
+        self, path: Path, content: bytes, collection: Collection, retriever: Retriever
+    ) -> tuple[int, bool]:
+        source = collection.add_source(str(path.parent))
+        known = collection.known_file(source.id, path.name)
+        is_known = known is not None and known.status == "indexed"
+        if known is not None and is_known and path.is_file():
+            return known.id, False
+        _keep(path, content)
+        try:
+            return self._index(path, source.id, collection, retriever), not is_known
+        except Exception:
             path.unlink(missing_ok=True)
+            raise
 
     def _folder(self, collection: Collection) -> Path:
         return uploads_of(self._library, collection.id)
@@ -128,7 +146,8 @@ def _file_name(upload: Upload) -> str:
 
 def _keep(path: Path, content: bytes) -> None:
     """Write a file that is whole or not there, and wait until the disk has it."""
-    unfinished = path.with_name(path.name + ".part")
+    # A name of its own: another process may keep the same picture.
+    unfinished = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:

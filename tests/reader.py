@@ -94,12 +94,12 @@ class Reader:
         """Stop all that was started; what a block leaves open would warn here."""
         complaints = ""
         if self._python is not None:
-            _, complaints = self._python.communicate(timeout=60)
+            _, complaints = self._python.communicate(timeout=120)
             self._python = None
         for server in self._servers:
             server.send_signal(signal.SIGTERM)
         for server in self._servers:
-            server.communicate(timeout=30)
+            server.communicate(timeout=120)
         self._servers.clear()
         assert "Warning" not in complaints, complaints
 

@@ -96,6 +96,7 @@ def refused(status: int, code: str, message: str = "no", **headers: str) -> Repl
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a chunk goes when it is written
     server: TroubleServer
 
     def _answer(self) -> None:

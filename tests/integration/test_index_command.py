@@ -52,7 +52,7 @@ def python(*arguments: object) -> Finished:
         text=True,
         check=False,
         env=environment(),
-        timeout=120,
+        timeout=240,
     )
     return Finished(finished.returncode, finished.stdout, finished.stderr)
 
@@ -198,7 +198,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_completes(
     try:
         wait_for_images(library, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
@@ -219,7 +219,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_completes(
 
 def wait_for_images(library: Path, process: subprocess.Popen[str]) -> None:
     """Wait until the process has written its first images."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < deadline:
         if count_images(library):
             return

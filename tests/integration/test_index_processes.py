@@ -44,7 +44,7 @@ def arguments(photos: Path, tmp_path: Path, golden: Path) -> tuple[object, ...]:
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -1,5 +1,6 @@
 """The HTTP service over a real library, through real requests."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ SEARCH = "/v1/collections/default/search"
 def client(library: Path) -> Iterator[TestClient]:
     app = create_app(make_settings(library=library, device="cpu"))
     with TestClient(app, base_url=HERE) as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.01)
         yield client
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import pytest
 
 from blipsearch.library import Library
 from tests.serving import serving, wait_until_ready
@@ -55,9 +57,8 @@ def test_what_others_add_and_remove_is_followed(
         assert until(lambda: len(hits(server.url)) == 8)
         with Library.open(own_library) as library:
             library.remove_collection("default")
-        assert until(
-            lambda: httpx.post(server.url + SEARCH, json={"query": "a"}).status_code == 404
-        )
+        search = partial(httpx.post, server.url + SEARCH, json={"query": "a"}, timeout=PATIENCE)
+        assert until(lambda: search().status_code == 404)
         server.stop()
     assert not [record for record in server.records() if record["level"] == "error"]
 
@@ -111,6 +112,7 @@ def test_sixteen_callers_search_while_an_indexer_writes_and_none_fails(
     assert {record["status"] for record in searched} == {200}
 
 
+@pytest.mark.timeout(1800)  # eleven starts
 def test_ten_kills_lose_nothing_that_was_acknowledged(own_library: Path, tmp_path: Path) -> None:
     acknowledged: dict[int, str] = {}
     colours = [f"hsl({9 * number}, 70%, 50%)" for number in range(40)]
@@ -124,7 +126,7 @@ def test_ten_kills_lose_nothing_that_was_acknowledged(own_library: Path, tmp_pat
                 f"{url}/v1/collections/default/images",
                 files={"file": (path.name, path.read_bytes())},
                 data={"tags": [tag]},
-                timeout=30,
+                timeout=PATIENCE,
             )
         except httpx.TransportError:
             return
@@ -135,12 +137,13 @@ def test_ten_kills_lose_nothing_that_was_acknowledged(own_library: Path, tmp_pat
         with serving(own_library, tmp_path / "log") as server, ThreadPoolExecutor(4) as threads:
             for image_id, tag in acknowledged.items():
                 image = f"{server.url}/v1/collections/default/images/{image_id}"
-                assert httpx.get(image).json()["tags"] == [tag]
-                assert httpx.get(f"{image}/file").status_code == 200
-            if kill >= 5:
-                wait_until_ready(server.url)
+                assert httpx.get(image, timeout=PATIENCE).json()["tags"] == [tag]
+                assert httpx.get(f"{image}/file", timeout=PATIENCE).status_code == 200
             adding = [threads.submit(add, server.url, 4 * kill + part) for part in range(4)]
-            time.sleep(0.1 * kill)
+            if kill % 2:
+                wait(adding, PATIENCE, FIRST_COMPLETED)
+            else:
+                time.sleep(0.1 * kill)
             server.kill()
             for one in adding:
                 one.result()

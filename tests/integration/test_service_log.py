@@ -55,10 +55,10 @@ def test_a_servers_log_names_who_asked_but_holds_no_key_and_nothing_that_was_ask
         wait_until_ready(server.url)
         for given in (key, unknown):
             headers = {"Authorization": f"Bearer {given}"}
-            httpx.get(f"{server.url}{SEARCH}", params={"q": WISH}, headers=headers)
-            httpx.post(f"{server.url}{SEARCH}", json={"query": WISH}, headers=headers)
-            httpx.post(f"{server.url}/v1/session", json={"key": given})
-        httpx.get(f"{server.url}/{WISH}", headers={"Cookie": f"blipsearch_key={key}"})
+            httpx.get(f"{server.url}{SEARCH}", params={"q": WISH}, headers=headers, timeout=60)
+            httpx.post(f"{server.url}{SEARCH}", json={"query": WISH}, headers=headers, timeout=60)
+            httpx.post(f"{server.url}/v1/session", json={"key": given}, timeout=60)
+        httpx.get(f"{server.url}/{WISH}", headers={"Cookie": f"blipsearch_key={key}"}, timeout=60)
         say(server.url, f"GET /{WISH} HTTP/9.9\r\nnonsense\r\n\r\n")
         server.stop()
 
@@ -93,7 +93,7 @@ def say(url: str, words: str) -> None:
     """Send something that is not HTTP, and wait until the server hangs up."""
     place = urlsplit(url)
     assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 0), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port or 0), timeout=60) as connection:
         connection.sendall(words.encode())
         while connection.recv(1000):
             pass
@@ -112,7 +112,7 @@ def test_a_failure_is_logged_once_with_its_traceback_and_the_id_that_its_caller_
     configure_logging("json", log)
     config = uvicorn.Config(app, port=0, log_config=None, log_level="warning", access_log=False)
     with running(config) as url:
-        answer = httpx.get(f"{url}/healthz/fails")
+        answer = httpx.get(f"{url}/healthz/fails", timeout=60)
 
     assert answer.status_code == 500
     records = [json.loads(line) for line in log.getvalue().splitlines()]

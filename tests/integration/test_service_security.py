@@ -7,6 +7,7 @@ import hashlib
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -289,9 +290,11 @@ def test_a_real_server_stops_reading_where_the_limit_is(library: Path, tmp_path:
                 f"POST {SEARCH} HTTP/1.1\r\nHost: localhost\r\n"
                 "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
             )
-            connection.sendall((b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 7)
             answer = b""
-            while part := connection.recv(65_536):  # to the end: it hangs up
-                answer += part
+            with suppress(ConnectionError):  # it hangs up on what it did not read
+                connection.sendall((b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 7)
+            with suppress(ConnectionError):
+                while part := connection.recv(65_536):  # to the end: it hangs up
+                    answer += part
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"request_too_large" in answer

@@ -112,9 +112,13 @@ def test_the_gate_refuses_at_once_what_has_no_room() -> None:
 def test_what_waited_too_long_in_the_gate_is_not_begun() -> None:
     async def wait() -> tuple[float, OverloadedError]:
         with Batcher(1) as batcher:
-            gate = Gate(batcher, concurrency=1, queue=5, seconds=0.05)
-            first = gate.start(lambda _: time.sleep(0.1))
+            gate = Gate(batcher, concurrency=1, queue=5, seconds=60)
+            go = threading.Event()
+            first = gate.start(lambda _: go.wait(60))
+            gate._seconds = 0.01  # for what comes now
             late = gate.start(lambda ticket: ticket.seconds_left)
+            await asyncio.sleep(0.02)
+            go.set()
             await first
             with pytest.raises(OverloadedError) as refused:
                 await late

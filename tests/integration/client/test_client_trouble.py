@@ -116,11 +116,11 @@ def test_a_refused_connection_names_the_place(kind: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    with (
-        any_client(kind, f"http://127.0.0.1:{port}", {"retries": 1}) as client,
-        pytest.raises(ServiceUnreachableError, match=f"127.0.0.1 at port {port}") as raised,
-    ):
-        client.search("a boat")
+        with (
+            any_client(kind, f"http://127.0.0.1:{port}", {"retries": 1}) as client,
+            pytest.raises(ServiceUnreachableError, match=f"127.0.0.1 at port {port}") as raised,
+        ):
+            client.search("a boat")
     assert isinstance(raised.value, ConnectionError)
     assert raised.value.__notes__ == ["asked 2 times"]
 

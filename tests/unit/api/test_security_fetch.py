@@ -222,7 +222,7 @@ def test_what_drips_is_given_up_when_the_time_is_up(server: WebServer) -> None:
 
 
 def test_only_some_requests_fetch_at_a_time(server: WebServer) -> None:
-    fetcher = ImageFetcher(max_bytes=10**6, seconds=0.5, allowed=lambda *_: True)
+    fetcher = ImageFetcher(max_bytes=10**6, seconds=2.0, allowed=lambda *_: True)
 
     async def ask() -> list[Any]:
         asked = (fetcher.fetch([server.url("slow")]) for _ in range(10))
