@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -122,15 +123,22 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+def appear(path: Path, number: int) -> None:
+    """Put a picture somewhere, whole at once: nobody sees half of it."""
+    with TemporaryDirectory(dir=path.parents[2]) as beside:
+        sample_image(number).save(Path(beside) / path.name)
+        (Path(beside) / path.name).replace(path)
+
+
 def test_pictures_that_come_change_move_and_go_are_followed(watch: Watch, photos: Path) -> None:
     watch.follow(photos)
     watch.wait_for_paths("000.png", "001.png", "002.png")
     ids = watch.ids()
     old = watch.collection.embedding(ids["001.png"])
 
-    sample_image(10).save(photos / "new.png")
+    appear(photos / "new.png", 10)
     watch.wait_for_paths("000.png", "001.png", "002.png", "new.png")
-    sample_image(11).save(photos / "001.png")
+    appear(photos / "001.png", 11)
     watch.wait_for(lambda: sum(look.summary.changed for look in watch.looks) == 1)
     assert (watch.collection.embedding(ids["001.png"]) != old).any()
     (photos / "000.png").rename(photos / "moved.png")
@@ -239,7 +247,7 @@ def test_a_root_that_goes_leaves_the_searches_and_comes_back_with_it(
     watch.wait_for_paths()
     (tmp_path / "unplugged").rename(photos)
     watch.wait_for(lambda: watch.ids() == ids)
-    sample_image(60).save(photos / "new.png")
+    appear(photos / "new.png", 60)
     watch.wait_for(lambda: sum(look.summary.added for look in watch.looks) == 4)
 
     assert watch.ids().items() > ids.items()
@@ -249,8 +257,8 @@ def test_a_pattern_is_watched_by_looking_again(watch: Watch, photos: Path) -> No
     watch.follow(photos / "*1.png", photos / "002.png")
     watch.wait_for_paths("001.png", "002.png")
 
-    sample_image(60).save(photos / "101.png")
-    sample_image(61).save(photos / "102.png")
+    appear(photos / "101.png", 60)
+    appear(photos / "102.png", 61)
 
     watch.wait_for_paths("001.png", "002.png", "101.png")
 
@@ -260,9 +268,9 @@ def test_what_the_library_itself_writes_is_no_event(
 ) -> None:
     watch.follow(tmp_path)  # the library lies in the folder that is watched
     watch.wait_for(lambda: len(watch.paths()) == 3)
-    sample_image(60).save(photos / "new.png")
+    appear(photos / "new.png", 60)
     watch.wait_for(lambda: len(watch.looks) == 2)
-    shutil.copy(photos / "new.png", photos / "newer.png")
+    appear(photos / "newer.png", 60)
     watch.wait_for(lambda: len(watch.looks) == 3)
 
     assert [look.paths for look in watch.looks] == [None, 1, 1]
