@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -33,6 +34,7 @@ DRIVER_ERRORS = (DBAPIError, sqlite3.Error)
 """What `translated` takes: most errors come wrapped, those of a connection's set-up do not."""
 
 _BEGIN = "sqlite_begin"
+_AGAIN_SECONDS = 0.01
 
 
 class _Compiler(SQLiteCompiler):
@@ -57,7 +59,7 @@ def make_engine(database: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_log(connection, busy_seconds)
         # FULL, not NORMAL: a commit that was acknowledged survives a power cut, not only a
         # killed process. It costs one fsync a batch, next to nothing beside the embedding of it.
         connection.execute("PRAGMA synchronous = FULL")
@@ -70,6 +72,24 @@ def make_engine(database: Path, *, busy_seconds: float = BUSY_SECONDS) -> Engine
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
 
     return engine
+
+
+def _use_log(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    """Let a database have a write-ahead log, which most have already.
+
+    Of two that make it at the same time SQLite refuses one at once, however long it may wait.
+    """
+    end = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = (error.sqlite_errorname or "").startswith("SQLITE_BUSY")
+            if not is_busy or time.monotonic() > end:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def write_engine(engine: Engine) -> Engine:
@@ -86,14 +106,26 @@ def read_revision(database: Path) -> tuple[int, str | None]:
     Raises LibraryError where the file is damaged or no database.
     """
     try:
-        with closing(open_read_only(database)) as connection:
-            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
-            if "alembic_version" not in names:
-                return len(names), None
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return len(names), str(row[0]) if row else None
+        try:
+            with closing(open_read_only(database)) as connection:
+                return _tables_and_revision(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
+        # Who made it was killed meanwhile: only who may write can take back what was begun.
+        uri = f"{database.resolve().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return _tables_and_revision(connection)
     except sqlite3.Error as error:
         raise translated(error, database) from error
+
+
+def _tables_and_revision(connection: sqlite3.Connection) -> tuple[int, str | None]:
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+    if "alembic_version" not in names:
+        return len(names), None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return len(names), str(row[0]) if row else None
 
 
 def copy_database(database: Path, copy: Path) -> None:

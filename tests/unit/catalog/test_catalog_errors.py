@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -40,6 +42,29 @@ def test_a_catalog_that_another_process_keeps_locked_is_busy(directory: Path) ->
         other.execute("ROLLBACK")
     assert catalog.collections.create("more", identity()).name == "more"
     catalog.close()
+
+
+KILLED_WHILE_IT_WRITES = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 5")
+connection.execute("BEGIN")
+connection.execute("CREATE TABLE half (what)")
+connection.executemany("INSERT INTO half VALUES (?)", [(bytes(4000),)] * 100)
+os._exit(9)
+"""
+
+
+def test_a_library_whose_maker_was_killed_can_be_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM")  # a file with nothing in it, and no write-ahead log yet
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_WRITES, path], check=False)
+    assert killed.returncode == 9
+    assert path.with_name("catalog.sqlite-journal").stat().st_size > 0
+
+    with Library.open(tmp_path, create=True) as library:
+        assert library.collections() == []
 
 
 def test_a_full_disk_is_said_and_loses_nothing_acknowledged(directory: Path) -> None:
