@@ -21,9 +21,11 @@ __all__ = ["Holder", "check_not_held", "holder_of", "indexing_alone"]
 
 _LOCK = "index.lock"
 _HOLDER = "indexer.json"
-PATIENCE = 0.2
+PATIENCE = 1.0
 """Seconds that an indexer waits for the lock: as long as somebody may take to look whether it is
-held."""
+held, on a machine that has much to do."""
+GLANCE = 0.1
+"""Seconds that one who looks waits for another who does."""
 
 _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
@@ -66,7 +68,7 @@ def indexing_alone(directory: Path) -> Iterator[None]:
 def check_not_held(directory: Path) -> None:
     """Raise LibraryBusyError, saying who it is, where another process indexes."""
     if (directory / _LOCK).exists() and directory.absolute() not in _held.get():
-        with _locked(directory, 0.0):
+        with _locked(directory, GLANCE):
             pass
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,9 @@ def _written(
     catalog: Catalog, info: CollectionInfo, path: Path, ids: Sequence[int] | None
 ) -> Iterator[int]:
     """Write a file and say after each row group how many rows it has."""
+    pages = catalog.transfer.read(info.id, ids)
+    first = next(pages, [])
+    # Once the state that is written is settled, or a source could come in with images between.
     names = {source.id: name for source, name in _named(catalog, info)}
     schema = make_schema(_header(catalog, info))
     count = 0
@@ -104,7 +108,7 @@ def _written(
         use_dictionary=["source", "format", "camera", "lens"],
         write_page_checksum=True,
     ) as writer:
-        for group in _groups(catalog.transfer.read(info.id, ids)):
+        for group in _groups(chain([first], pages)):
             _check_embeddings(group, info.checkpoint.dim)
             writer.write_batch(_batch(group, names, schema))
             count += len(group)

@@ -72,14 +72,18 @@ def check_files(
                 if count:
                     report.findings.append(_drive(info, source, count))
                 continue
-            found: dict[_Fault, list[str]] = {}
+            found: dict[_Fault, list[FileFacts]] = {}
             for facts, fault in _looked_at(threads, source, pages, contents=contents):
                 report.looked_at += fault != "unseen"
                 if fault is not None and fault in _WHAT:
-                    found.setdefault(fault, []).append(_place(source, facts).address)
+                    found.setdefault(fault, []).append(facts)
                 if on_progress is not None:
                     on_progress(f"files of {info.name}", report.looked_at, info.indexed)
-            report.findings += [_finding(info, *item) for item in sorted(found.items())]
+            for fault, some in sorted(found.items()):
+                kept = _kept(catalog, info, some)
+                if kept:
+                    addresses = [_place(source, facts).address for facts in kept]
+                    report.findings.append(_finding(info, fault, addresses))
     return report
 
 
@@ -109,6 +113,13 @@ def _fault(source: Source, facts: FileFacts, *, contents: bool) -> _Fault | None
         return "gone"
     except (OSError, BlipSearchError):
         return "unreadable"
+
+
+def _kept(catalog: Catalog, info: CollectionInfo, some: list[FileFacts]) -> list[FileFacts]:
+    """Those of which the catalog still says the same: what went meanwhile is no fault."""
+    entries = catalog.entries.get(info.id, [facts.image_id for facts in some])
+    now = {(one.id, one.path, one.size, one.sha256) for one in entries if one.status == "indexed"}
+    return [one for one in some if (one.image_id, one.path, one.size, one.sha256) in now]
 
 
 def _place(source: Source, facts: FileFacts) -> Place:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from blipsearch.catalog import Catalog
@@ -30,14 +32,25 @@ def check_collection_states(
         if on_progress is not None and (done % _REPORT_EVERY == 0 or done == total):
             on_progress(f"states of {info.name}", done, total)
 
-    try:
-        found = check_states(
+    def look(on_records: Callable[[int, int], None] | None) -> StatesReport:
+        return check_states(
             directory / STATES,
             info.checkpoint.fingerprint,
             info.states_kind,
             lambda: catalog.checks.contents(info.id),
-            report,
+            on_records,
         )
+
+    try:
+        found = look(report)
+        if found.bad or found.unfit:
+            # What is being written looks damaged: only what stays so is.
+            again = look(None)
+            found = replace(
+                found,
+                bad=tuple(one for one in found.bad if one in set(again.bad)),
+                unfit=tuple(one for one in found.unfit if one in again.unfit),
+            )
     except OSError as error:
         raise LibraryError(
             f"cannot read the image states of {in_collection(info)}: {error}; they are a cache: "

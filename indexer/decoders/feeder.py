@@ -134,6 +134,8 @@ class Feeder:
         if self._process is None:
             self._process = DecoderProcess(self._desk.orders)
             self._desk.processes.add(self._process)
+            if self._desk.lineup.is_closed:
+                self._process.end()  # who ends them all may have looked already
         return self._process
 
     def _lose(self) -> None:

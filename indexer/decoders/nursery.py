@@ -175,7 +175,7 @@ def _silence() -> None:
 def _kill(pid: int, ended: dict[int, int]) -> bytes:
     """Kill a child that is not reaped yet: its number can belong to no other process."""
     _reap(ended)
-    if ended.pop(pid, None) is None:
+    if pid not in ended:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return b"killed"

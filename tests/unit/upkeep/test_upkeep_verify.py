@@ -259,6 +259,21 @@ def test_pictures_that_are_gone_or_have_another_size_are_found(
     assert "`blipsearch index`" in size.remedy
 
 
+def test_what_is_removed_while_its_file_is_looked_at_is_no_fault(
+    library: Path, pictures: Path
+) -> None:
+    (pictures / "0.jpg").unlink()
+    (pictures / "1.jpg").unlink()
+
+    def remove(what: str, _done: int, _total: int) -> None:
+        if what.startswith("files"):
+            with opened_photos(library) as photos:
+                photos.remove([1])
+
+    (gone,) = verify(library, on_progress=remove).findings
+    assert gone.examples == (str(pictures / "1.jpg"),)
+
+
 def test_a_picture_with_another_content_is_found_by_reading_it(
     library: Path, pictures: Path
 ) -> None:
