@@ -100,7 +100,7 @@ class WebServer(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.under_way = self.most_under_way = 0
         self.counting = threading.Lock()
-        self.pairing = threading.Barrier(2, timeout=20)
+        self.pairing = threading.Barrier(2, timeout=120)
         self.stopping = threading.Event()
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True)

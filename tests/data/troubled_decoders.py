@@ -28,7 +28,7 @@ def look_or_fail(job: Job, rules: Rules, ask: Ask) -> Answer:
     if "hang" in name:
         time.sleep(3600)
     if "slow" in name:
-        work(0.3)
+        work(0.2)
     if "endless" in name:
         work(3600)
     if "hoard" in name:

@@ -58,7 +58,7 @@ class Watch:
         self.wait_for(lambda: bool(self.looks))
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not holds():
             assert not self._errors
             assert time.monotonic() < end, (self.looks, self.paths())

@@ -21,7 +21,9 @@ def picture_file(source_id: int, folder: Path, name: str, seed: int) -> IndexedF
     """An image whose file is really there; what is in it follows from the seed."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(f"picture {seed}".encode() * 10)
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_bytes(f"picture {seed}".encode() * 10)
+    unfinished.replace(path)
     stat = path.stat()
     return IndexedFile(
         file=ImageFile(source_id, name, stat.st_size, stat.st_mtime_ns),

@@ -89,7 +89,7 @@ def test_what_drips_or_is_not_there_may_come_another_time(server: WebServer) -> 
     place = at(server, "untyped")
     server.stop()
     with pytest.raises(OSError, match="ConnectError"):
-        contents.open(place)
+        contents_of(server).open(place)
 
 
 def test_of_one_host_only_some_are_fetched_at_a_time(server: WebServer) -> None:

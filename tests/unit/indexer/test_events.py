@@ -18,7 +18,7 @@ def seen(events: FolderEvents, wanted: set[str], act: Callable[[], object]) -> s
     """Do something, and look until all that was wanted is told; returns all that was told."""
     act()
     told: set[str] = set()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 240
     while not wanted <= told and time.monotonic() < end:
         told |= events.look()
     assert wanted <= told

@@ -71,7 +71,7 @@ def test_a_large_need_is_not_overtaken_by_small_ones() -> None:
             order.append(amount)
 
     held = gate.acquire(60)
-    waiting = [threading.Thread(target=wait_for, args=(amount,)) for amount in (90, 10)]
+    waiting = [threading.Thread(target=wait_for, args=(amount,)) for amount in (90, 20)]
     for number, thread in enumerate(waiting, 1):
         thread.start()
         while len(gate._waiting) < number:
@@ -80,7 +80,7 @@ def test_a_large_need_is_not_overtaken_by_small_ones() -> None:
     for thread in waiting:
         thread.join()
 
-    assert order == [90, 10]
+    assert order == [90, 20]
 
 
 def test_who_waits_before_a_closed_gate_is_told() -> None:

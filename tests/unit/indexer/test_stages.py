@@ -106,8 +106,8 @@ def test_the_network_limits_unless_it_waits() -> None:
     said: list[str] = []
     doings: tuple[tuple[Doing, float], ...] = (
         ("embedding", 0.02),
-        ("waiting for pictures", 0.02),
-        ("waiting for the disk", 0.2),
+        ("waiting for pictures", 0.2),
+        ("waiting for the disk", 1.0),
     )
 
     for doing, seconds in doings:

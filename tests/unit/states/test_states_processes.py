@@ -36,7 +36,7 @@ def _started(target: Callable[..., None], directory: Path, *arguments: float) ->
 
 
 def _wait_for_segment(directory: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not segments(directory):
         assert time.monotonic() < end
         time.sleep(0.01)
