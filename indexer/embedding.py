@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from indexer.decode import Outcome
 from indexer.outbox import Outbox
 from indexer.stopwatch import Stopwatch
 
-__all__ = ["Embedded", "Embedders", "Outcomes", "batch_size_for", "side_by_side_for"]
+__all__ = ["Embedded", "Embedders", "batch_size_for", "side_by_side_for"]
 
 Squares = npt.NDArray[np.uint8]
 
@@ -32,19 +31,6 @@ ACTIVATIONS = 3
 MOST_ON_GPU = 1024
 MANY = 32
 """Fewer images are embedded sooner by all cores together."""
-LEAST_PART = 8
-"""Into how many parts a batch may shrink towards the end of a run."""
-
-
-class Outcomes(Protocol):
-    """What decoding brings, such as `Decoders`."""
-
-    @property
-    def left(self) -> int:
-        """How many outcomes are still to come."""
-
-    def next(self) -> Outcome | None:
-        """The next outcome, in order; None after the last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +45,8 @@ class Embedded:
 class Embedders:
     """The threads that embed; what they made is in `outbox`, in the order of the outcomes.
 
-    Once `stop` is set, batches that were begun are finished. Towards the end batches of several
-    threads get smaller, so that all of them end at about the same time.
+    `next_outcome` gives what was decoded, in order, and None after the last. Once `stop` is set,
+    batches that were begun are finished.
     """
 
     def __init__(
@@ -68,13 +54,13 @@ class Embedders:
         retrievers: Sequence[BlipRetriever],
         sizes: Sequence[BatchSize],
         kind: StatesKind,
-        outcomes: Outcomes,
+        next_outcome: Callable[[], Outcome | None],
         outbox: Outbox[Embedded],
         stop: threading.Event,
     ) -> None:
         self.stopwatch = Stopwatch()
         self._kind = kind
-        self._outcomes = outcomes
+        self._next_outcome = next_outcome
         self._outbox = outbox
         self._stop = stop
         self._gathering = threading.Lock()
@@ -112,12 +98,12 @@ class Embedders:
     def _gather(self, size: int) -> tuple[int, Batch] | None:
         """Gather the next batch; None after the last one."""
         with self._gathering:
-            batch = Batch(self._part_of_the_rest(size))
+            batch = Batch(size)
             # The first batch is waited for whatever limits.
             timed = self.stopwatch.timed("waiting for pictures") if self._batches else nullcontext()
             with timed:
                 while not batch.is_full and not self._is_over:
-                    outcome = self._outcomes.next()
+                    outcome = self._next_outcome()
                     if outcome is None:
                         break
                     batch.add(outcome)
@@ -125,13 +111,6 @@ class Embedders:
                 return None
             self._batches += 1
             return self._batches - 1, batch
-
-    def _part_of_the_rest(self, size: int) -> int:
-        """Half of a thread's fair part of what is left, where that is less than a whole batch."""
-        threads = len(self._threads)
-        if threads == 1:
-            return size
-        return min(size, max(1, size // LEAST_PART, self._outcomes.left // (2 * threads)))
 
     @property
     def _is_over(self) -> bool:

@@ -103,7 +103,7 @@ class _Run:
     ) -> Stage:
         """Work until all is written, or what was begun before `stop`; say which stage limited."""
         self._embedders = Embedders(
-            self._retrievers, self._sizes, self._kind, self._decoders, self._outbox, stop
+            self._retrievers, self._sizes, self._kind, self._decoders.next, self._outbox, stop
         )
         with self._decoders, cores_shared(self._abreast):
             self._embedders.start()

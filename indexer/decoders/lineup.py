@@ -95,11 +95,6 @@ class Lineup:
             self._made_room.notify_all()
 
     @property
-    def left(self) -> int:
-        """How many outcomes were not given back yet."""
-        return len(self._sizes) - self._given_back
-
-    @property
     def is_closed(self) -> bool:
         """Whether the run is over, or broke."""
         return self._closed

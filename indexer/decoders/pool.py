@@ -101,11 +101,6 @@ class Decoders:
         """
         return self._desk.lineup.next()
 
-    @property
-    def left(self) -> int:
-        """How many outcomes `next` has not given yet."""
-        return self._desk.lineup.left
-
     def stop(self) -> None:
         """Begin nothing more, and let nobody wait."""
         self._desk.lineup.close()

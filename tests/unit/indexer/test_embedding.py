@@ -1,8 +1,7 @@
 """Embedding: batches in order from several retrievers, and smaller where memory is short."""
 
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,18 +63,9 @@ def pictures(retriever: BlipRetriever) -> list[Prepared]:
     return [prepared(number, retriever.image_size) for number in range(30)]
 
 
-class OneByOne:
-    """Outcomes that are all there already."""
-
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        self._waiting = deque(outcomes)
-
-    @property
-    def left(self) -> int:
-        return len(self._waiting)
-
-    def next(self) -> Outcome | None:
-        return self._waiting.popleft() if self._waiting else None
+def one_by_one(outcomes: Sequence[Outcome]) -> Callable[[], Outcome | None]:
+    left: Iterator[Outcome] = iter(outcomes)
+    return lambda: next(left, None)
 
 
 def embedded(
@@ -86,7 +76,7 @@ def embedded(
 ) -> list[Embedded]:
     outbox: Outbox[Embedded] = Outbox(1, len(retrievers))
     embedders = Embedders(
-        retrievers, sizes, "float16", OneByOne(outcomes), outbox, stop or threading.Event()
+        retrievers, sizes, "float16", one_by_one(outcomes), outbox, stop or threading.Event()
     )
     embedders.start()
     found = []
@@ -210,20 +200,6 @@ def test_two_retrievers_share_the_batches_and_keep_their_order(
     np.testing.assert_allclose(
         features_of(found), two[0].encode_squares(squares, "none")[0], atol=1e-5
     )
-
-
-def test_towards_the_end_batches_get_smaller_so_that_no_thread_waits_long_for_another(
-    golden: Path, pictures: list[Prepared]
-) -> None:
-    retriever = BlipRetriever.from_pretrained(str(golden / "itm"))
-
-    alone = embedded([retriever], [of_size(8)], pictures)
-    two = embedded([retriever] * 2, [of_size(8), of_size(8)], pictures)
-    large = embedded([retriever] * 2, [of_size(24), of_size(24)], pictures)
-
-    assert [len(one.batch) for one in alone] == [8, 8, 8, 6]
-    assert [len(one.batch) for one in two] == [7, 5, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1]
-    assert [len(one.batch) for one in large] == [7, 5, 4, 3, 3, 3, 3, 2]
 
 
 def test_an_error_of_one_retriever_ends_the_run_for_all(
