@@ -82,9 +82,10 @@ class Uploads:
         path = Path(entry.absolute_path)
         with self._alone(path):
             collection.remove([entry.id])
+            if path.parent != self._folder(collection):
+                return
             # Removed by another before, it may have been added anew, with another id.
-            is_left = collection.known_file(entry.source.id, entry.path) is not None
-            if path.parent == self._folder(collection) and not is_left:
+            if collection.known_file(entry.source.id, entry.path) is None:
                 path.unlink(missing_ok=True)
 
     def _alone(self, path: Path) -> threading.Lock:
@@ -96,12 +97,13 @@ class Uploads:
     ) -> tuple[int, bool]:
         source = collection.add_source(str(path.parent))
         known = collection.known_file(source.id, path.name)
-        is_known = known is not None and known.status == "indexed"
-        if known is not None and is_known and path.is_file():
+        if known is not None and known.status != "indexed":
+            known = None
+        if known is not None and path.is_file():
             return known.id, False
         _keep(path, content)
         try:
-            return self._index(path, source.id, collection, retriever), not is_known
+            return self._index(path, source.id, collection, retriever), known is None
         except Exception:
             path.unlink(missing_ok=True)
             raise

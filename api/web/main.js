@@ -161,7 +161,10 @@ async function start() {
   const usual = collections.find(({ name }) => name === 'default') ?? first;
   const picture = lost ? null : state.picture;
   await show({ ...state, collection: state.collection || usual.name, picture }, { isReturning: false });
-  if (lost && results.hits.length > 0) notice.show('waiting', 'The picture you searched by is not kept over a reload.');
+  // Where nothing came, the page says why already.
+  if (lost && results.hits.length > 0) {
+    notice.show('waiting', 'The picture you searched by is not kept over a reload.');
+  }
 }
 
 find('search', HTMLFormElement).addEventListener('submit', (event) => {

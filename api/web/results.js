@@ -27,7 +27,6 @@ export class Results {
   #kept = /** @type {Map<string, Found>} */ (new Map());
   #state = /** @type {State | null} */ (null);
   #leaving = new AbortController();
-  #best = /** @type {number | null} */ (null);
   #more = find('more', HTMLButtonElement);
   #summary = find('summary', HTMLElement);
   #isTurning = false;
@@ -77,10 +76,10 @@ export class Results {
   async run(state, { isReturning }) {
     this.#leave();
     this.#state = state;
+    this.onRefused(new ServiceError({ code: '', message: '' })); // nothing is wrong with this one
     const leaving = (this.#leaving = new AbortController());
     const kept = isReturning ? this.#kept.get(searchKey(state)) : undefined;
     if (kept !== undefined) {
-      this.onRefused(new ServiceError({ code: '', message: '' }));
       this.#finish(kept);
       scrollTo({ top: kept.scroll });
       return;
@@ -94,8 +93,9 @@ export class Results {
         onBusy: (seconds) => this.progress.wait(seconds),
       });
       const took = performance.now() - began;
+      const best = this.#found?.best ?? null;
       if (this.#found === null) scrollTo({ top: 0 }); // no ranking came before it
-      this.#finish({ ...begun(answer), took, best: this.#best }, { isGliding: true });
+      this.#finish({ ...begun(answer), took, best }, { isGliding: true });
       this.#keep();
     } catch (error) {
       if (this.#leaving === leaving) this.#fail(error);
@@ -144,12 +144,10 @@ export class Results {
   }
 
   #begin() {
-    this.#best = null;
     this.notice.hide();
     this.empty.hide();
     this.#more.hidden = true;
     this.#summary.textContent = '';
-    this.onRefused(new ServiceError({ code: '', message: '' }));
     if (this.grid.isEmpty) this.grid.showSkeletons();
     this.grid.setStale(true);
     this.progress.begin();
@@ -165,7 +163,6 @@ export class Results {
       this.progress.judged(0, event.data.candidates);
     } else if (event.kind === 'matches') {
       const { matches, reranked, candidates } = event.data;
-      for (const { match } of matches) this.#best = Math.max(this.#best ?? 0, match ?? 0);
       this.#note(matches);
       this.grid.judge(matches);
       this.progress.judged(reranked, candidates);
@@ -176,6 +173,7 @@ export class Results {
   #note(judged) {
     if (this.#found === null) return;
     const matches = new Map(judged.map(({ id, match }) => [id, match]));
+    for (const { match } of judged) this.#found.best = Math.max(this.#found.best ?? 0, match ?? 0);
     this.#found.hits = this.#found.hits.map((hit) => ({
       ...hit,
       match: matches.get(hit.id) ?? hit.match,

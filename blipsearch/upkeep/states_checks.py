@@ -46,9 +46,10 @@ def check_collection_states(
         if found.bad or found.unfit:
             # What is being written looks damaged: only what stays so is.
             again = look(None)
+            still_bad = set(again.bad)
             found = replace(
                 found,
-                bad=tuple(one for one in found.bad if one in set(again.bad)),
+                bad=tuple(one for one in found.bad if one in still_bad),
                 unfit=tuple(one for one in found.unfit if one in again.unfit),
             )
     except OSError as error:
